@@ -1,0 +1,1 @@
+"""The edge: one technology per file."""

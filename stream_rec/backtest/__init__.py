@@ -1,0 +1,1 @@
+"""Event logs replayed through the planes that serve."""

@@ -1,0 +1,1 @@
+"""Pure core: no I/O, clock, async, logging. The modules are named after the data path."""

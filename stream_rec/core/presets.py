@@ -1,0 +1,103 @@
+"""Parameters of the algorithms and the presets that ship.
+
+Values come from the project's measurements; choose on the first half of a log, report the last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class CoocParams:
+    """Co-occurrence (`core/sources/cooc.py`)."""
+
+    decay_ms: float = 90 * DAY_MS  # τ of pair weights and of pair mass P
+    window: int = 5  # W: last items an event is paired with
+    distance_power: float = 1.0  # dp: a pair at distance k weighs k^-dp
+    backward_weight: float = 1.0  # bw: weight of C[x, j] beside C[j, x]
+    neighbours: int = 100  # K kept per row
+    history: int = 40  # H items that vote
+    history_power: float = 1.5  # hp: the k-th last one votes with k^-hp
+    other_session: float = 0.5  # xs: factor for an item of another session
+    mass_power: float = 1.0  # al: votes are divided by P[history item]^al
+    candidate_power: float = 0.2  # be: scores are divided by P[candidate]^be
+    in_session: float = 0.3  # β: factor for candidates of this session
+
+
+@dataclass(frozen=True, slots=True)
+class OwnParams:
+    """Own continuation (`core/sources/own.py`)."""
+
+    recent: int = 5  # last items of this session that are looked up
+    ahead: int = 5  # following positions that gain weight/distance
+    behind: int = 3  # preceding positions that gain, too
+    behind_weight: float = 0.7
+    base: float = 1e-3  # every earlier-session event of an item gives it this
+    in_session: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class PopularityParams:
+    """Decayed popularity (`core/sources/popularity.py`)."""
+
+    decay_ms: float = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class FusionParams:
+    """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
+
+    rank_offset: float = 5.0
+    weights: tuple[float, ...] = (1.0, 0.5, 0.05)
+
+
+SOURCE_NAMES = ("cooc", "own", "popularity")
+CANDIDATES_PER_SOURCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One coherent choice of every parameter."""
+
+    name: str = "retail"
+    session_gap_ms: int = 2 * HOUR_MS
+    history_events: int = 1000  # events of a user kept; older ones are forgotten
+    cooc: CoocParams = field(default_factory=CoocParams)
+    own: OwnParams = field(default_factory=OwnParams)
+    popularity: PopularityParams = field(default_factory=PopularityParams)
+    fusion: FusionParams = field(default_factory=FusionParams)
+
+
+PRESETS = {
+    "retail": Preset(),
+    "clicks": Preset(
+        name="clicks",
+        cooc=CoocParams(
+            decay_ms=30 * DAY_MS,
+            window=12,
+            distance_power=1.5,
+            backward_weight=1.5,
+            history_power=1.8,
+            other_session=0.05,
+            mass_power=0.7,
+            candidate_power=0.3,
+            in_session=1.5,
+        ),
+    ),
+    "movies": Preset(
+        name="movies",
+        cooc=CoocParams(
+            decay_ms=180 * DAY_MS,
+            window=10,
+            distance_power=0.5,
+            history=20,
+            history_power=1.0,
+            mass_power=0.7,
+            in_session=1.0,
+        ),
+    ),
+}

@@ -1,0 +1,1 @@
+"""What is remembered: users, items, and their byte layouts."""

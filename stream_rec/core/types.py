@@ -1,0 +1,102 @@
+"""The vocabulary every stage shares."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
+UInt64Array = npt.NDArray[np.uint64]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+LIST_SIZE = 20
+"""Items in a published list."""
+
+SOURCE_TOPICS = 2
+"""User-keyed source topics whose applied offsets the user state remembers: 0 clicks, 1 purchases."""
+
+
+class EventKind(IntEnum):
+    """What a user did, GA4 e-commerce names. The numbers are stored: never renumber."""
+
+    VIEW_ITEM = 1
+    SELECT_ITEM = 2
+    ADD_TO_CART = 3
+    REMOVE_FROM_CART = 4
+    ADD_TO_WISHLIST = 5
+    PURCHASE = 6
+    REFUND = 7
+    DISLIKE = 8
+    HIDE = 9
+    IDENTIFY = 10
+
+
+POSITIVE_KINDS = frozenset(
+    {EventKind.VIEW_ITEM, EventKind.SELECT_ITEM, EventKind.ADD_TO_CART, EventKind.ADD_TO_WISHLIST, EventKind.PURCHASE}
+)
+"""Kinds that enter the history and are learned from; the others only change rules and counters."""
+
+
+class SourceRecord(Protocol):
+    """One raw record as any Kafka client hands it over (aiokafka's `ConsumerRecord` fits)."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class UserView(NamedTuple):
+    """What a source may know of a user when it proposes.
+
+    `rows` int32[h]: item rows of the history, oldest first. `sessions` int32[h]: session number of each.
+    `session`: number of the session being continued (one more than the last when a new visit starts).
+    """
+
+    rows: Int32Array
+    sessions: Int32Array
+    session: int
+
+
+class Proposal(NamedTuple):
+    """A source's candidates, best first: `rows` int32[n], `scores` float64[n]; ties go to the lower row."""
+
+    rows: Int32Array
+    scores: Float64Array
+
+
+class Ranked(NamedTuple):
+    """One order over all candidates, best first.
+
+    `rows` int32[n], `scores` float64[n], `sources` uint8[n]: index of the source that contributed most.
+    """
+
+    rows: Int32Array
+    scores: Float64Array
+    sources: UInt8Array
+
+
+def item_hash(item_id: str) -> int:
+    """Return the stable 64-bit identity of an item id; the same in every process and version.
+
+    Examples
+    --------
+    >>> item_hash("85123A") == item_hash("85123A") != item_hash("85123B")
+    True
+    """
+    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")

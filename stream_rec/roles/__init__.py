@@ -1,0 +1,1 @@
+"""Composition roots: what each process wires together."""

@@ -1,0 +1,91 @@
+"""What one round of the user plane takes and gives: plain values between the pure core and the edge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class UserStoreReader(Protocol):
+    """The read side of one partition's user store."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key, `None` where absent, in the order asked."""
+        ...
+
+    def due_sessions(self, before_ms: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` (deadline_ms, user_id) of sessions that ended by `before_ms`, earliest first."""
+        ...
+
+
+class Put(NamedTuple):
+    """One write to the user store; `value` `None` deletes. Only `replicated` puts enter the changelog."""
+
+    key: bytes
+    value: bytes | None
+    replicated: bool
+
+
+class PublishedList(NamedTuple):
+    """One encoded list: it goes to `partition` of `recommendations` under `user_id`."""
+
+    partition: int
+    user_id: bytes
+    value: bytes
+
+
+class DeadLetter(NamedTuple):
+    """One record nothing can be learned from, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class RoundStats:
+    """Counters of one round. `read == applied + duplicates + dead`, always."""
+
+    read: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    dead: int = 0
+    by_kind: Counter[str] = field(default_factory=Counter)
+    dead_by_reason: Counter[str] = field(default_factory=Counter)
+    foreign_partition: int = 0
+    lists: int = 0
+    looks: int = 0  # item lines that could be looked up in the user's last published list
+    hits: int = 0  # ... found among its 20
+    reciprocal_ranks: float = 0.0
+    popular_hits: int = 0  # the same looks against popularity's top 20
+    popular_reciprocal_ranks: float = 0.0
+    coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
+    coalesced_hits: int = 0
+    seconds: Counter[str] = field(default_factory=Counter)  # by stage: decode, learn, rank, encode
+
+    def add(self, other: RoundStats) -> None:
+        """Add `other`'s counters to this one."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, mine + theirs)
+
+
+@dataclass(slots=True)
+class RoundResult:
+    """Everything a round wants written; nothing of it is visible before the edge has written it.
+
+    `frames` maps shard -> one item-delta frame. `puts` maps partition -> writes of its store, in order.
+    """
+
+    lists: list[PublishedList] = field(default_factory=list)
+    frames: dict[int, bytes] = field(default_factory=dict)
+    puts: dict[int, list[Put]] = field(default_factory=dict)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    stats: RoundStats = field(default_factory=RoundStats)

@@ -29,11 +29,11 @@ class Put(NamedTuple):
 
 
 class PublishedList(NamedTuple):
-    """One encoded list: it goes to `partition` of `recommendations` under `user_id`."""
+    """One encoded list: it goes to `partition` of `recommendations` under `user_id`; `None` takes it back."""
 
     partition: int
     user_id: bytes
-    value: bytes
+    value: bytes | None
 
 
 class DeadLetter(NamedTuple):
@@ -68,13 +68,7 @@ class RoundStats:
     popular_reciprocal_ranks: float = 0.0
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
     coalesced_hits: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)  # by stage: decode, learn, rank, encode
-
-    def add(self, other: RoundStats) -> None:
-        """Add `other`'s counters to this one."""
-        for name in self.__slots__:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            setattr(self, name, mine + theirs)
+    stage_seconds: dict[str, float] = field(default_factory=dict)  # decode, learn, rank
 
 
 @dataclass(slots=True)

@@ -1,0 +1,80 @@
+"""The sweep: when a session has ended its user gets the list for the next visit; who stays away expires."""
+
+from __future__ import annotations
+
+from stream_rec.core.partitioning import partition_of
+from stream_rec.core.publishing import Publisher, state_puts
+from stream_rec.core.rounds import PublishedList, Put, RoundResult, UserStoreReader
+from stream_rec.core.state.user import UserState
+from stream_rec.core.state.user_codec import chunk_keys, deadline_key, head_key
+from stream_rec.core.user_cache import CachedUser, UserCache
+
+VISITOR_KEY = b"*"
+"""Key of the list for a visitor nobody knows yet."""
+
+
+class Sweeper:
+    """Acts on the deadline index (deadline, user) of a partition's store.
+
+    A user's deadline is the end of the session first, and then, once the visit list is out, the day they expire.
+    """
+
+    def __init__(self, cache: UserCache, publisher: Publisher, idle_user_ms: int, partitions: int) -> None:
+        self._cache = cache
+        self._publisher = publisher
+        self._idle_user_ms = idle_user_ms
+        self._visitor_partition = partition_of(VISITOR_KEY, partitions)
+        self._visitor_rows: list[int] = []
+
+    def sweep(
+        self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
+    ) -> RoundResult:
+        """Return the lists and writes of at most `limit` users whose deadline passed by `stream_ms`."""
+        result = RoundResult()
+        puts: list[Put] = []
+        due = store.due_sessions(stream_ms, limit)
+        users = self._cache.load(partition, (key for _, key in due), store) if due else {}
+        for deadline_ms, key in due:
+            state = users[key].state
+            if state.session_deadline_ms != deadline_ms:
+                puts.append(Put(deadline_key(deadline_ms, key), None, False))
+            elif stream_ms >= state.last_event_ms + self._idle_user_ms:
+                puts.extend(_expiry(users[key]))
+                self._cache.drop(partition, key)
+                result.lists.append(PublishedList(partition, key, None))
+            else:
+                list_id = f"sweep-{partition}-{deadline_ms}"
+                session = state.session + 1
+                result.lists.append(
+                    self._publisher.publish(partition, key, state, session, None, list_id, now_ms)
+                )
+                puts.extend(state_puts(key, state, state.last_event_ms + self._idle_user_ms))
+        if puts:
+            result.puts[partition] = puts
+        if partition == self._visitor_partition:
+            self._publish_for_visitors(stream_ms, now_ms, result)
+        result.stats.lists = len(result.lists)
+        return result
+
+    def _publish_for_visitors(self, stream_ms: int, now_ms: int | None, result: RoundResult) -> None:
+        """Publish the list of key `*` when popularity's order has changed since the last one."""
+        visitor = UserState(VISITOR_KEY.decode(), 1)
+        rows = self._publisher.popular(visitor).tolist()
+        if rows and rows != self._visitor_rows:
+            self._visitor_rows = rows
+            visitor.as_of_ms = stream_ms
+            list_id = f"visitor-{stream_ms}"
+            partition = self._visitor_partition
+            result.lists.append(
+                self._publisher.publish(partition, VISITOR_KEY, visitor, 1, None, list_id, now_ms)
+            )
+
+
+def _expiry(user: CachedUser) -> list[Put]:
+    state = user.state
+    stored = [head_key(user.key), *chunk_keys(user.key, state.n_total)]
+    return [
+        Put(deadline_key(state.session_deadline_ms, user.key), None, False),
+        *(Put(key, None, True) for key in stored),
+    ]
+

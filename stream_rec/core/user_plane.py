@@ -1,0 +1,233 @@
+"""The user plane, one page: in, look, learn, rank, out. Everything it wants written is in the `RoundResult`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stream_rec.core.deltas import FrameBuilder
+from stream_rec.core.events import Event, decode_event
+from stream_rec.core.learning import Learner
+from stream_rec.core.lists import ListEncoder
+from stream_rec.core.looks import NoObserver, Observer
+from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
+from stream_rec.core.publishing import Publisher, state_puts
+from stream_rec.core.recommend import Recommender
+from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.sweep import Sweeper
+from stream_rec.core.types import LIST_SIZE, SourceRecord
+from stream_rec.core.user_cache import CachedUser, UserCache
+from stream_rec.errors import ContractError
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneSettings:
+    """What the user plane needs to know of the settings."""
+
+    clicks_topic: str = "clicks"
+    purchases_topic: str = "purchases"
+    partitions: int = 4
+    list_size: int = LIST_SIZE
+    exclude: str = "nothing"  # or "bought", or "had" (every item of the history)
+    foreign_partition_is_dead: bool = False
+    fresh_every: int = 0  # rank every n-th record (by offset) just before learning from it; 0 = never
+    cached_users: int = 20_000
+    idle_user_ms: int = 365 * DAY_MS
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A user with at least one applied event in this round; `trigger` is the last one's record."""
+
+    partition: int
+    user: CachedUser
+    trigger: SourceRecord
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+class UserPlane:
+    """State of this worker's users: applies events, ranks, and says what to write.
+
+    Parameters
+    ----------
+    settings, preset
+        Topic names and rules; parameters of the algorithms.
+    items
+        The item table this process reads (and whose owned shards the item plane writes).
+    n_shards
+        Partitions of `item-deltas`.
+    seconds
+        A monotonic clock for the stage times in `RoundStats.seconds`; without it they stay 0.
+    observer
+        Sees every look, before the learning.
+    """
+
+    def __init__(
+        self,
+        settings: PlaneSettings,
+        preset: Preset,
+        items: ItemTable,
+        n_shards: int,
+        *,
+        seconds: Callable[[], float] = _no_clock,
+        observer: Observer | None = None,
+    ) -> None:
+        self.generation = 0  # of the consumer group; stored with every state, decides forks at a restore
+        self._settings = settings
+        self._preset = preset
+        self._n_shards = n_shards
+        self._seconds = seconds
+        self._topics = {settings.clicks_topic: 0, settings.purchases_topic: 1}
+        self._stream_ms: dict[int, int] = {}
+        self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
+        encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
+        self._publisher = Publisher(items, Recommender(preset, items, settings.list_size), encoder, settings.exclude)
+        self._learner = Learner(preset, items, self._publisher, observer or NoObserver(), settings.fresh_every)
+        self._sweeper = Sweeper(self.cache, self._publisher, settings.idle_user_ms, settings.partitions)
+
+    def process(
+        self,
+        records: Mapping[int, Sequence[SourceRecord]],
+        stores: Mapping[int, UserStoreReader],
+        now_ms: int | None,
+    ) -> RoundResult:
+        """Process one round.
+
+        Parameters
+        ----------
+        records
+            Raw records by partition, in the order in which they are to be learned.
+        stores
+            The user store of each of those partitions.
+        now_ms
+            The clock, for the age of lists and to tell events from the future; `None` in a backtest.
+
+        Raises
+        ------
+        CorruptStateError
+            A stored state does not decode: stop the worker.
+        """
+        result = RoundResult()
+        mark = self._seconds()
+        admitted = self._take_in(records, stores, now_ms, result)
+        mark = self._lap(result.stats, "decode", mark)
+        frames = FrameBuilder(self._n_shards)
+        touched: dict[int, _Touched] = {}
+        for record, event, user in admitted:
+            self._learn(record, event, user, touched, frames, result.stats)
+        result.frames = frames.build()
+        mark = self._lap(result.stats, "learn", mark)
+        for one in touched.values():
+            self._publish(one, now_ms, result)
+        self._lap(result.stats, "rank", mark)
+        return result
+
+    def sweep(
+        self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
+    ) -> RoundResult:
+        """Publish the visit list of users whose session ended by `stream_ms`; expire idle ones (at most `limit`)."""
+        return self._sweeper.sweep(partition, store, stream_ms, now_ms, limit)
+
+    def stream_ms(self, partition: int) -> int:
+        """Return the highest event time applied on the partition (0 before the first)."""
+        return self._stream_ms.get(partition, 0)
+
+    def forget(self, partition: int) -> None:
+        """Drop all that is remembered of a revoked partition."""
+        self.cache.forget(partition)
+        self._stream_ms.pop(partition, None)
+
+    def _take_in(
+        self,
+        records: Mapping[int, Sequence[SourceRecord]],
+        stores: Mapping[int, UserStoreReader],
+        now_ms: int | None,
+        result: RoundResult,
+    ) -> list[tuple[SourceRecord, Event, CachedUser]]:
+        """Decode every record; what fails is a dead letter and costs nothing else."""
+        admitted = []
+        for partition, batch in records.items():
+            decoded: list[tuple[SourceRecord, bytes, Event]] = []
+            for record in batch:
+                try:
+                    event = decode_event(record.value, record.key, now_ms)
+                    decoded.append((record, record.key or b"", event))
+                except ContractError as error:
+                    _bury(record, error, result)
+            result.stats.read += len(batch)
+            users = self.cache.load(partition, (key for _, key, _ in decoded), stores[partition])
+            for record, key, event in decoded:
+                user = users[key]
+                if user.foreign and self._is_dead_foreigner(record, result):
+                    continue
+                admitted.append((record, event, user))
+        return admitted
+
+    def _is_dead_foreigner(self, record: SourceRecord, result: RoundResult) -> bool:
+        result.stats.foreign_partition += 1
+        if self._settings.foreign_partition_is_dead:
+            detail = (
+                f"{record.topic}: need the partition murmur2(key) names; got {record.partition}. "
+                "Set partitioner=murmur2_random in librdkafka clients."
+            )
+            _bury(record, ContractError("foreign-partition", detail), result)
+        return self._settings.foreign_partition_is_dead
+
+    def _learn(
+        self,
+        record: SourceRecord,
+        event: Event,
+        user: CachedUser,
+        touched: dict[int, _Touched],
+        frames: FrameBuilder,
+        stats: RoundStats,
+    ) -> None:
+        state = user.state
+        place = id(state)
+        topic = self._topics[record.topic]
+        if not self._learner.learn(record, topic, event, state, place in touched, frames, stats):
+            stats.duplicates += 1
+            return
+        stats.applied += 1
+        stats.by_kind[event.event] += 1
+        touched[place] = _Touched(record.partition, user, record)
+        if event.timestamp_ms > self._stream_ms.get(record.partition, 0):
+            self._stream_ms[record.partition] = event.timestamp_ms
+
+    def _publish(self, touched: _Touched, now_ms: int | None, result: RoundResult) -> None:
+        user, record = touched.user, touched.trigger
+        state = user.state
+        state.generation = self.generation
+        list_id = f"{record.topic}-{record.partition}-{record.offset}"
+        result.lists.append(
+            self._publisher.publish(touched.partition, user.key, state, state.session, record, list_id, now_ms)
+        )
+        result.stats.lists += 1
+        deadline_ms = state.last_event_ms + self._preset.session_gap_ms
+        result.puts.setdefault(touched.partition, []).extend(state_puts(user.key, state, deadline_ms))
+
+    def _lap(self, stats: RoundStats, stage: str, since: float) -> float:
+        now = self._seconds()
+        stats.stage_seconds[stage] = now - since
+        return now
+
+
+def _bury(record: SourceRecord, error: ContractError, result: RoundResult) -> None:
+    result.stats.dead += 1
+    result.stats.dead_by_reason[error.reason] += 1
+    result.dead_letters.append(
+        DeadLetter(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            error.reason,
+            error.detail,
+        )
+    )

@@ -1,0 +1,82 @@
+"""Reasons: which of the user's recent items speaks most for each item of a list."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from stream_rec.core.presets import CoocParams
+from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.sources.cooc import vote_table
+from stream_rec.core.state.items import CoocArrays, ItemTable
+from stream_rec.core.types import Float64Array, Int32Array, UserView
+
+RECENT_ITEMS = 10
+"""History items that can be a reason: an older one would puzzle the reader more than it explains."""
+
+
+@njit(cache=True)
+def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
+    """Add the votes of an item that occurs several times at its newest place; return how many are left."""
+    kept = 0
+    for k in range(n):
+        at = 0
+        while at < kept and recent[at] != recent[k]:
+            at += 1
+        if at < kept:
+            votes[at] += votes[k]
+        else:
+            recent[kept], votes[kept] = recent[k], votes[k]
+            kept += 1
+    return kept
+
+
+@njit(cache=True)
+def strongest_votes(
+    item: CoocArrays, rows: Int32Array, sessions: Int32Array, session: int, votes: Float64Array,
+    chosen: Int32Array, slot: Int32Array,
+) -> Int32Array:  # fmt: skip
+    """Return int32[n]: the recent row whose co-occurrence vote for each chosen row is largest, -1 if none votes.
+
+    One pass over the neighbours of the recent items; `slot` is left at -1.
+    """
+    h = len(rows)
+    n = min(h, votes.shape[1] - 1)
+    recent, weights = np.empty(n, np.int32), np.empty(n)
+    for k in range(1, n + 1):
+        recent[k - 1] = rows[h - k]
+        weights[k - 1] = votes[0 if sessions[h - k] == session else 1, k] * item.mass_vote[rows[h - k]]
+    n = _merge_repeats(recent, weights, n)
+    strongest, because = np.zeros(len(chosen)), np.full(len(chosen), -1, np.int32)
+    for c in range(len(chosen)):
+        slot[chosen[c]] = c
+    for k in range(n):
+        j = recent[k]
+        for q in range(item.neighbour_count[j]):
+            c = slot[item.neighbour_rows[j, q]]
+            vote = weights[k] * item.neighbour_weights[j, q]
+            if c >= 0 and chosen[c] != j and vote > strongest[c]:
+                strongest[c], because[c] = vote, j
+    for c in range(len(chosen)):
+        slot[chosen[c]] = -1
+    return because
+
+
+class Reasons:
+    """Finds, for each chosen item i, the recent item j != i with the largest k^-hp * xs * C[j, i] * P[j]^-al.
+
+    The votes of an item that occurs several times among the last `RECENT_ITEMS` are added; ties go to the newer item.
+
+    Notes
+    -----
+    O(`RECENT_ITEMS` K). Deterministic.
+    """
+
+    def __init__(self, params: CoocParams) -> None:
+        self._votes = vote_table(params, min(RECENT_ITEMS, params.history))
+
+    def because(self, items: ItemTable, user: UserView, rows: Int32Array, scratch: Scratch) -> Int32Array:
+        """Return int32[len(rows)]: an item row of the user's history for each of `rows` (distinct), -1 for none."""
+        return strongest_votes(
+            items.cooc_arrays(), user.rows, user.sessions, user.session, self._votes, rows, scratch.slot
+        )

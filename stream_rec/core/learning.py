@@ -45,23 +45,28 @@ class Learner:
 
         `state`, `frames` and `stats` are changed. A repeat is told by its offset or by its `event_id` among the
         user's last 32.
+
+        Raises
+        ------
+        ContractError
+            An item id has the hash of another one; nothing is changed.
         """
         event_hash = item_hash(event.event_id)
         if record.offset <= state.offsets[topic_index] or state.has_event(event_hash):
             state.offsets[topic_index] = max(state.offsets[topic_index], record.offset)
             return False
+        rows = [self._items.intern(line.item_id) for line in event.lines]
         first_of_session = self._continue_session(state, event)
-        for line, event_line in enumerate(event.lines):
-            row = self._items.intern(event_line.item_id)
+        for line, row in enumerate(rows):
             if event.kind in POSITIVE_KINDS:
                 if state.n_total:
                     self._look(record, row, state, first_of_session, coalesced, stats)
-                frames.add(self._counts(record, topic_index, line, event, event_line.item_id, row, state))
+                frames.add(self._counts(record, topic_index, line, event, row, state))
                 hashed = int(self._items.hashes[row])
                 state.append(hashed, row, event.timestamp_ms, state.session, int(event.kind))
             elif event.kind in HIDING_KINDS:
                 state.hide(int(self._items.hashes[row]))
-        state.applied(topic_index, record.offset, event_hash, event.timestamp_ms)
+        _note_applied(state, topic_index, record.offset, event_hash, event.timestamp_ms)
         return True
 
     def _continue_session(self, state: UserState, event: Event) -> bool:
@@ -90,7 +95,7 @@ class Learner:
         had = bool((state.rows_view() == row).any())
         popular = self._publisher.popular(state)
         popular_place = place_of(row, popular.tolist())
-        place = place_of(int(self._items.hashes[row]), state.last_list.tolist())
+        place = state.list_rank(int(self._items.hashes[row])) + 1
         if coalesced:
             stats.coalesced_looks += 1
             stats.coalesced_hits += place > 0
@@ -113,12 +118,11 @@ class Learner:
         topic_index: int,
         line: int,
         event: Event,
-        item_id: str,
         row: int,
         state: UserState,
     ) -> CountEntry:
         """Return the event's counts: popularity of the item, and its pairs with the last W items, newest first."""
-        hashes, sessions = state.recent(self._window)
+        hashes, sessions = state.history.newest(self._window)
         weights = [
             (same if session == state.session else other)
             for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
@@ -129,9 +133,19 @@ class Learner:
             offset=record.offset,
             line=line,
             timestamp_ms=event.timestamp_ms,
-            item_id=item_id,
+            item_id=event.lines[line].item_id,
             item_hash=int(self._items.hashes[row]),
             weight=1.0,
             previous_hashes=hashes,
             previous_weights=weights,
         )
+
+
+def _note_applied(state: UserState, topic_index: int, offset: int, event_hash: int, timestamp_ms: int) -> None:
+    if state.events_applied == 0:
+        state.first_seen_ms = timestamp_ms
+    state.offsets[topic_index] = offset
+    state.remember_event(event_hash)
+    state.events_applied += 1
+    state.last_event_ms = max(state.last_event_ms, timestamp_ms)
+    state.as_of_ms = state.last_event_ms

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stream_rec.core.partitioning import partition_of
-from stream_rec.core.publishing import Publisher, state_puts
+from stream_rec.core.publishing import Publisher
 from stream_rec.core.rounds import PublishedList, Put, RoundResult, UserStoreReader
 from stream_rec.core.state.user import UserState
-from stream_rec.core.state.user_codec import chunk_keys, deadline_key, head_key
-from stream_rec.core.user_cache import CachedUser, UserCache
+from stream_rec.core.state.user_codec import deadline_key, erase_puts, puts_of
+from stream_rec.core.user_cache import UserCache
 
 VISITOR_KEY = b"*"
 """Key of the list for a visitor nobody knows yet."""
@@ -39,16 +39,15 @@ class Sweeper:
             if state.session_deadline_ms != deadline_ms:
                 puts.append(Put(deadline_key(deadline_ms, key), None, False))
             elif stream_ms >= state.last_event_ms + self._idle_user_ms:
-                puts.extend(_expiry(users[key]))
+                puts.extend(erase_puts(state))
                 self._cache.drop(partition, key)
                 result.lists.append(PublishedList(partition, key, None))
             else:
                 list_id = f"sweep-{partition}-{deadline_ms}"
                 session = state.session + 1
-                result.lists.append(
-                    self._publisher.publish(partition, key, state, session, None, list_id, now_ms)
-                )
-                puts.extend(state_puts(key, state, state.last_event_ms + self._idle_user_ms))
+                result.lists.append(self._publisher.publish(partition, state, session, None, list_id, now_ms))
+                state.session_deadline_ms = state.last_event_ms + self._idle_user_ms
+                puts.extend(puts_of(state))
         if puts:
             result.puts[partition] = puts
         if partition == self._visitor_partition:
@@ -65,16 +64,5 @@ class Sweeper:
             visitor.as_of_ms = stream_ms
             list_id = f"visitor-{stream_ms}"
             partition = self._visitor_partition
-            result.lists.append(
-                self._publisher.publish(partition, VISITOR_KEY, visitor, 1, None, list_id, now_ms)
-            )
-
-
-def _expiry(user: CachedUser) -> list[Put]:
-    state = user.state
-    stored = [head_key(user.key), *chunk_keys(user.key, state.n_total)]
-    return [
-        Put(deadline_key(state.session_deadline_ms, user.key), None, False),
-        *(Put(key, None, True) for key in stored),
-    ]
+            result.lists.append(self._publisher.publish(partition, visitor, 1, None, list_id, now_ms))
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stream_rec.core.partitioning import partition_of
 from stream_rec.core.rounds import UserStoreReader
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
-from stream_rec.core.state.user_codec import attach_chunks, decode_head, head_key, keys_to_load
+from stream_rec.core.state.user_codec import attach, decode_head, head_key, keys_to_load
 
 
-class CachedUser:
-    """One user in memory: the state, and whether their records come from the partition their key hashes to."""
+class CachedUser(NamedTuple):
+    """One user in memory; `foreign`: their records do not come from the partition their key hashes to."""
 
-    __slots__ = ("foreign", "key", "state")
-
-    def __init__(self, key: bytes, state: UserState, foreign: bool) -> None:
-        self.key = key
-        self.state = state
-        self.foreign = foreign
+    state: UserState
+    foreign: bool
 
 
 class UserCache:
@@ -62,7 +59,7 @@ class UserCache:
                 loaded[key] = user
         if missing:
             for key, state in zip(missing, self._read(missing, store), strict=True):
-                user = CachedUser(key, state, partition_of(key, self._partitions) != partition)
+                user = CachedUser(state, partition_of(key, self._partitions) != partition)
                 users[partition, key] = loaded[key] = user
         return loaded
 
@@ -85,9 +82,9 @@ class UserCache:
 
     def _decode(self, user_id: str, head: bytes, store: UserStoreReader) -> UserState:
         state = decode_head(user_id, head, self._history_events)
-        wanted = keys_to_load(user_id, state.n_total, self._history_events)
-        attach_chunks(state, store.get_many(wanted) if wanted else [], self._row_of_hash)
+        wanted = keys_to_load(state)
+        if wanted:
+            attach(state, store.get_many(wanted))
+        history = state.history
+        history.set_rows(self._items.rows_of_hashes(history.hashes_view().tolist()))
         return state
-
-    def _row_of_hash(self, item_hash: int) -> int:
-        return self._items.row_of_hash(item_hash, create=True)

@@ -11,10 +11,11 @@ from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.looks import NoObserver, Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
-from stream_rec.core.publishing import Publisher, state_puts
+from stream_rec.core.publishing import Publisher
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.user_codec import puts_of
 from stream_rec.core.sweep import Sweeper
 from stream_rec.core.types import LIST_SIZE, SourceRecord
 from stream_rec.core.user_cache import CachedUser, UserCache
@@ -118,7 +119,10 @@ class UserPlane:
         frames = FrameBuilder(self._n_shards)
         touched: dict[int, _Touched] = {}
         for record, event, user in admitted:
-            self._learn(record, event, user, touched, frames, result.stats)
+            try:
+                self._learn(record, event, user, touched, frames, result.stats)
+            except ContractError as error:
+                _bury(record, error, result)
         result.frames = frames.build()
         mark = self._lap(result.stats, "learn", mark)
         for one in touched.values():
@@ -193,22 +197,21 @@ class UserPlane:
             stats.duplicates += 1
             return
         stats.applied += 1
-        stats.by_kind[event.event] += 1
+        stats.by_kind[event.kind.name.lower()] += 1
         touched[place] = _Touched(record.partition, user, record)
         if event.timestamp_ms > self._stream_ms.get(record.partition, 0):
             self._stream_ms[record.partition] = event.timestamp_ms
 
     def _publish(self, touched: _Touched, now_ms: int | None, result: RoundResult) -> None:
-        user, record = touched.user, touched.trigger
-        state = user.state
+        state, record = touched.user.state, touched.trigger
         state.generation = self.generation
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
         result.lists.append(
-            self._publisher.publish(touched.partition, user.key, state, state.session, record, list_id, now_ms)
+            self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms)
         )
         result.stats.lists += 1
-        deadline_ms = state.last_event_ms + self._preset.session_gap_ms
-        result.puts.setdefault(touched.partition, []).extend(state_puts(user.key, state, deadline_ms))
+        state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
+        result.puts.setdefault(touched.partition, []).extend(puts_of(state))
 
     def _lap(self, stats: RoundStats, stage: str, since: float) -> float:
         now = self._seconds()

@@ -1,0 +1,127 @@
+"""A log through the planes that serve, wired by direct calls: events → user plane → deltas → item plane → lists."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from stream_rec.backtest.event_log import LogEvent, source_topic, to_event_json
+from stream_rec.backtest.records import LogRecord
+from stream_rec.core.item_plane import ItemPlane
+from stream_rec.core.looks import Observer
+from stream_rec.core.presets import Preset
+from stream_rec.core.rounds import RoundResult, RoundStats
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.user_store import MemoryUserStore
+from stream_rec.core.user_plane import PlaneSettings, UserPlane
+
+SHARD = 0
+"""A backtest has one partition and one shard: rows do not depend on how items are sharded."""
+
+SWEEP_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestSettings:
+    """How a log is replayed: `batch` events make a round; frames reach the item plane `replica_lag_events` later."""
+
+    exclude: str = "nothing"
+    batch: int = 1
+    replica_lag_events: int = 0
+    fresh_every: int = 1
+
+
+class Backtest:
+    """The planes, a memory store, and nothing in between.
+
+    Parameters
+    ----------
+    settings, preset
+        How to replay; the algorithms' parameters.
+    items
+        The table the item plane fills; the observer reads ids from it.
+    observer
+        Sees every look.
+    """
+
+    def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer) -> None:
+        self._settings = settings
+        plane_settings = PlaneSettings(partitions=1, exclude=settings.exclude, fresh_every=settings.fresh_every)
+        self.items = items
+        self.store = MemoryUserStore()
+        self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer)
+        self._item_plane = ItemPlane(items, 1)
+        self._item_plane.assign(SHARD, None)
+        self._frames: deque[tuple[int, bytes]] = deque()
+        self._next_delta_offset = 0
+        self._events_in = 0
+        self._changelog_position = 0
+        self._next_offset = {plane_settings.clicks_topic: 0, plane_settings.purchases_topic: 0}
+        self.stats: RoundStats = RoundStats()
+
+    def run(self, events: Iterable[LogEvent], on_lists: Callable[[RoundResult, list[LogRecord]], None]) -> None:
+        """Replay the log; `on_lists` gets every round's result with the records that made it."""
+        for batch in _batches(events, self._settings.batch):
+            records = [self._record(event) for event in batch]
+            self._sweep(records[0].timestamp)
+            result = self._user_plane.process({0: records}, {0: self.store}, None)
+            self._write(result, len(records))
+            on_lists(result, records)
+
+    def _record(self, event: LogEvent) -> LogRecord:
+        topic = source_topic(event)
+        offset = self._next_offset[topic]
+        self._next_offset[topic] = offset + 1
+        return LogRecord(
+            event.index, topic, 0, offset, event.timestamp_ms, event.user_id.encode(), to_event_json(event)
+        )
+
+    def _sweep(self, before_ms: int) -> None:
+        """Publish the visit lists of sessions that ended before the next event, as the clock would have."""
+        while True:
+            result = self._user_plane.sweep(0, self.store, before_ms, None, SWEEP_LIMIT)
+            if not result.puts:
+                return
+            self._write(result, 0)
+
+    def _write(self, result: RoundResult, events: int) -> None:
+        puts = result.puts.get(0, [])
+        self._changelog_position += sum(put.replicated for put in puts)
+        self.store.write(puts, self._changelog_position)
+        self._events_in += events
+        for frame in result.frames.values():
+            self._frames.append((self._events_in, frame))
+        while self._frames and self._frames[0][0] + self._settings.replica_lag_events <= self._events_in:
+            self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)
+            self._next_delta_offset += 1
+        self.stats.read += result.stats.read
+        self.stats.applied += result.stats.applied
+        self.stats.duplicates += result.stats.duplicates
+        self.stats.dead += result.stats.dead
+
+    def bytes_per_user(self) -> float:
+        """Return the mean stored bytes (keys and values) of a user, the deadline index left out."""
+        users = stored = 0
+        for prefix in (b"h", b"c", b"x"):
+            for key, value in self.store.scan(prefix):
+                users += prefix == b"h"
+                stored += len(key) + len(value)
+        return stored / max(1, users)
+
+    def bytes_per_item(self) -> float:
+        """Return the table's array bytes per row."""
+        return self.items.bytes_per_row()
+
+
+def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:
+    iterator = iter(events)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def counts(stats: RoundStats) -> dict[str, Any]:
+    """Return the balance: `in == applied + duplicates + dead`."""
+    return {"in": stats.read, "applied": stats.applied, "duplicates": stats.duplicates, "dead": stats.dead}

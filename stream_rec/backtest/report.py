@@ -1,0 +1,46 @@
+"""The figures of a backtest as a table a person reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+COLUMNS = ("n", "hr@10", "hr@20", "mrr@20", "ndcg@10")
+
+
+def table_of(figures: dict[str, Any]) -> Table:
+    """Return one table: last half and whole stream, fused and per source, fresh and served."""
+    balance = figures["events"]
+    table = Table(
+        title=f"{figures['variant']}: {balance['in']:,} events, {figures['scored']:,} scored, "
+        f"{figures['events_per_s']:,.0f} events/s, {figures['bytes_per_user']:,.0f} B/user, "
+        f"{figures['bytes_per_item']:,.0f} B/item"
+    )
+    table.add_column("list")
+    table.add_column("span")
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    fresh, served = figures["fresh"], figures["served"]
+    _add_halves(table, "fused, fresh", fresh)
+    _add(table, "  first events of a session", "last half", fresh["first_of_session"])
+    _add_halves(table, "fused, served", served)
+    for name, label in (("first_of_session", "first events of a session"), ("later", "later events")):
+        _add(table, f"  {label}", "last half", served[name])
+    if served["coalesced"]["n"]:
+        _add(table, "  in the previous event's round", "last half", served["coalesced"])
+    for name, halves in figures["sources"].items():
+        _add_halves(table, f"source {name}", halves)
+    _add_halves(table, "popularity's own list", figures["popularity"])
+    table.caption = f"coverage of the fused list, last half: {fresh['coverage']:.1%} of known items"
+    return table
+
+
+def _add_halves(table: Table, label: str, halves: dict[str, Any]) -> None:
+    _add(table, label, "last half", halves["last_half"])
+    _add(table, "", "whole", halves["whole"])
+
+
+def _add(table: Table, label: str, span: str, metrics: dict[str, float]) -> None:
+    shares = [f"{metrics[column]:.4f}" for column in COLUMNS[1:]]
+    table.add_row(label, span, f"{metrics['n']:,}", *shares)

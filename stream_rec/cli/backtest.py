@@ -1,0 +1,63 @@
+"""`stream-rec backtest LOG`: run a log through the planes that serve and print prequential metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "backtest"
+
+
+def command(
+    log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
+    repeats: Annotated[
+        str, typer.Option(help="allowed | excluded: whether items the user already had may be listed.")
+    ] = "allowed",
+    preset: Annotated[str, typer.Option(help="retail | clicks | movies.")] = "retail",
+    batch: Annotated[int, typer.Option(min=1, help="Events per round.")] = 1,
+    replica_lag_events: Annotated[int, typer.Option(min=0, help="Item counts are seen this many events later.")] = 0,
+    columns: Annotated[
+        str | None, typer.Option(help="Names in a foreign log: user_id=CustomerID,item_id=StockCode,…")
+    ] = None,
+    drop_prefix: Annotated[
+        str | None, typer.Option(help="Drop lines whose COLUMN starts with PREFIX: InvoiceNo=C.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort by time first (stable).")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first events.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
+    trace_source: Annotated[str, typer.Option(help="Whose list the trace shows: cooc | own | popularity | fused.")] = (
+        "fused"
+    ),
+    lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
+) -> None:
+    """Replay LOG through the planes that serve and print how good their lists were."""
+    from stream_rec.backtest.run import BacktestRequest, run_backtest
+
+    request = BacktestRequest(
+        log=log,
+        repeats=repeats,
+        preset=preset,
+        batch=batch,
+        replica_lag_events=replica_lag_events,
+        columns=columns,
+        drop_prefix=drop_prefix,
+        sort=sort,
+        limit=limit,
+        trace=trace,
+        trace_source=trace_source,
+        lists=lists,
+    )
+    figures = run_backtest(request, progress=not as_json)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(figures))
+    else:
+        from rich.console import Console
+
+        from stream_rec.backtest.report import table_of
+
+        Console().print(table_of(figures))

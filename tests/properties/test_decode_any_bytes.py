@@ -8,7 +8,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.core.events import KINDS, MAX_ID_BYTES, MAX_ITEMS, MAX_TIMESTAMP_MS, REASONS, decode_event
+from stream_rec.core.contract import MAX_ID_BYTES, MAX_ITEMS, MAX_TIMESTAMP_MS, REASONS
+from stream_rec.core.events import KINDS, decode_event
 from stream_rec.core.types import EventKind
 from stream_rec.errors import ContractError
 

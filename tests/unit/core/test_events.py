@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream_rec.core.events import ANYBODY, KINDS, MAX_AHEAD_MS, MAX_TIMESTAMP_MS, REASONS, ItemLine, decode_event
+from stream_rec.core.contract import ANYBODY, MAX_AHEAD_MS, MAX_TIMESTAMP_MS, REASONS
+from stream_rec.core.events import KINDS, ItemLine, decode_event
 from stream_rec.core.types import EventKind
 from stream_rec.errors import ContractError
 

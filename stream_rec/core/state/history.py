@@ -53,15 +53,17 @@ class History:
         Session numbers are restored as the latest ones not above `session` that agree in 12 bits: exact while
         the user has had fewer than 4,096 sessions since the oldest line kept. Rows stay 0 until `set_rows`.
         """
-        history = cls.__new__(cls)
         n = len(hashes)
+        history = cls.__new__(cls)
         history.keep, history.n_total, history._start, history._end = keep, n_total, 0, n
         history.chunked = n_total - n_total % CHUNK_LINES
         history._allocate(n + CHUNK_LINES)
         history._hashes[:n] = hashes
         history._times_ms[:n] = times_ms
         history._tags[:n] = tags
-        history._sessions[:n] = session - ((session - (tags >> KIND_BITS).astype(np.int32)) & SESSION_MASK)
+        np.right_shift(tags, KIND_BITS, out=history._sessions[:n])
+        if session > SESSION_MASK:
+            history._sessions[:n] = session - ((session - history._sessions[:n]) & SESSION_MASK)
         return history
 
     def _allocate(self, capacity: int) -> None:

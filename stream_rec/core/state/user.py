@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.state.history import History
-from stream_rec.core.types import LIST_SIZE, SOURCE_TOPICS, Int32Array, UInt64Array
+from stream_rec.core.types import SOURCE_TOPICS, Int32Array, UInt8Array, UInt64Array
 
 EVENT_IDS = 32
 """Event-id hashes remembered, to skip repeats."""
@@ -13,8 +13,6 @@ EVENT_IDS = 32
 HIDDEN_ITEMS = 64
 """Hidden items remembered; the oldest is forgotten."""
 
-NO_DEADLINE_MS = 0
-NO_SESSION_KEY = 0
 _NO_LIST: UInt64Array = np.empty(0, np.uint64)
 
 
@@ -34,15 +32,14 @@ class UserState:
     session, session_key, session_deadline_ms
         Number of the current session, 64-bit hash of its `session_id` (0 none), time it ends (0 none).
     last_event_ms, as_of_ms, first_seen_ms
-        Time of the last event, highest event time the state includes, first event time (0 none).
+        Highest time of an own event, highest event time the state includes, lowest time of an own event (0 none).
     last_list, list_published_ms
-        Item hashes of the list published last, best first, and when it was generated.
-    hidden
-        Hashes of hidden items, oldest first (a dict used as an ordered set); change by `hide`, `unhide`.
+        uint64[<= 20] item hashes of the list published last, best first, and when it was generated (0 none).
+    hidden, hidden_changed, hidden_stored
+        Hashes of hidden items, oldest first (a dict used as an ordered set): change by `hide`, `unhide`; whether
+        they changed since they were handed out for writing; how many the stored head counts.
     factors
         Opaque bytes kept for per-user factors; empty in this version.
-    stored_deadline_ms
-        The deadline that the store's index holds for this user (0 none).
     """
 
     __slots__ = (
@@ -64,7 +61,6 @@ class UserState:
         "session",
         "session_deadline_ms",
         "session_key",
-        "stored_deadline_ms",
         "user_id",
     )
 
@@ -77,8 +73,8 @@ class UserState:
         self.event_ids: dict[int, None] = {}
         self.history = History(history_events)
         self.session = 0
-        self.session_key = NO_SESSION_KEY
-        self.session_deadline_ms = NO_DEADLINE_MS
+        self.session_key = 0
+        self.session_deadline_ms = 0
         self.last_event_ms = 0
         self.as_of_ms = 0
         self.first_seen_ms = 0
@@ -88,7 +84,6 @@ class UserState:
         self.hidden_stored = 0
         self.hidden_changed = False
         self.factors = b""
-        self.stored_deadline_ms = NO_DEADLINE_MS
 
     @property
     def n_total(self) -> int:
@@ -107,6 +102,15 @@ class UserState:
         """int32[h] session number of each line; stale after the next append."""
         return self.history.sessions_view()
 
+    def kinds_view(self) -> UInt8Array:
+        """uint8[h] `EventKind` of each line."""
+        return self.history.kinds()
+
+    def recent(self, n: int) -> tuple[list[int], list[int]]:
+        """Return (item hashes, session numbers) of the last `n` lines, newest first."""
+        history = self.history
+        return history.hashes_view()[: -n - 1 : -1].tolist(), history.sessions_view()[: -n - 1 : -1].tolist()
+
     def has_event(self, event_hash: int) -> bool:
         """Whether this event id is among the last ones applied."""
         return event_hash in self.event_ids
@@ -120,15 +124,15 @@ class UserState:
         if len(ids) > EVENT_IDS:
             del ids[next(iter(ids))]
 
-    def publish(self, item_hashes: UInt64Array, generated_at_ms: int) -> None:
-        """Remember the list that is about to be published: uint64[<= LIST_SIZE], best first; kept, not copied."""
-        self.last_list = item_hashes[:LIST_SIZE]
-        self.list_published_ms = generated_at_ms
-
-    def list_rank(self, item_hash: int) -> int:
-        """Rank (0 = best) of an item in the list published last, -1 if it was not in it."""
-        hashes: list[int] = self.last_list.tolist()
-        return hashes.index(item_hash) if item_hash in hashes else -1
+    def applied(self, topic: int, offset: int, event_hash: int, time_ms: int) -> None:
+        """Note that the event at `offset` of source topic `topic` (0 clicks, 1 purchases) is in the state now."""
+        self.offsets[topic] = offset
+        self.events_applied += 1
+        self.remember_event(event_hash)
+        # A late event never rewinds the user's time.
+        self.last_event_ms = max(self.last_event_ms, time_ms)
+        self.as_of_ms = max(self.as_of_ms, time_ms)
+        self.first_seen_ms = min(self.first_seen_ms, time_ms) if self.events_applied > 1 else time_ms
 
     def hide(self, item_hash: int) -> None:
         """Hide an item; hiding it again makes it the newest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.state.history import History
-from stream_rec.core.types import SOURCE_TOPICS, Int32Array, UInt8Array, UInt64Array
+from stream_rec.core.types import LIST_SIZE, SOURCE_TOPICS, Int32Array, UInt64Array
 
 EVENT_IDS = 32
 """Event-id hashes remembered, to skip repeats."""
@@ -40,6 +40,8 @@ class UserState:
         they changed since they were handed out for writing; how many the stored head counts.
     factors
         Opaque bytes kept for per-user factors; empty in this version.
+    stored_deadline_ms
+        The deadline under which the store's session index lists this user (0 none).
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class UserState:
         "session",
         "session_deadline_ms",
         "session_key",
+        "stored_deadline_ms",
         "user_id",
     )
 
@@ -84,6 +87,7 @@ class UserState:
         self.hidden_stored = 0
         self.hidden_changed = False
         self.factors = b""
+        self.stored_deadline_ms = 0
 
     @property
     def n_total(self) -> int:
@@ -102,15 +106,6 @@ class UserState:
         """int32[h] session number of each line; stale after the next append."""
         return self.history.sessions_view()
 
-    def kinds_view(self) -> UInt8Array:
-        """uint8[h] `EventKind` of each line."""
-        return self.history.kinds()
-
-    def recent(self, n: int) -> tuple[list[int], list[int]]:
-        """Return (item hashes, session numbers) of the last `n` lines, newest first."""
-        history = self.history
-        return history.hashes_view()[: -n - 1 : -1].tolist(), history.sessions_view()[: -n - 1 : -1].tolist()
-
     def has_event(self, event_hash: int) -> bool:
         """Whether this event id is among the last ones applied."""
         return event_hash in self.event_ids
@@ -124,15 +119,15 @@ class UserState:
         if len(ids) > EVENT_IDS:
             del ids[next(iter(ids))]
 
-    def applied(self, topic: int, offset: int, event_hash: int, time_ms: int) -> None:
-        """Note that the event at `offset` of source topic `topic` (0 clicks, 1 purchases) is in the state now."""
-        self.offsets[topic] = offset
-        self.events_applied += 1
-        self.remember_event(event_hash)
-        # A late event never rewinds the user's time.
-        self.last_event_ms = max(self.last_event_ms, time_ms)
-        self.as_of_ms = max(self.as_of_ms, time_ms)
-        self.first_seen_ms = min(self.first_seen_ms, time_ms) if self.events_applied > 1 else time_ms
+    def publish(self, item_hashes: UInt64Array, generated_at_ms: int) -> None:
+        """Remember the list that is about to be published: uint64[n], best first; kept, not copied."""
+        self.last_list = item_hashes[:LIST_SIZE]
+        self.list_published_ms = generated_at_ms
+
+    def list_rank(self, item_hash: int) -> int:
+        """Rank (0 = best) of an item in the list published last, -1 if it was not in it."""
+        hashes: list[int] = self.last_list.tolist()
+        return hashes.index(item_hash) if item_hash in hashes else -1
 
     def hide(self, item_hash: int) -> None:
         """Hide an item; hiding it again makes it the newest."""

@@ -13,17 +13,17 @@ A full head is 1,019 bytes without factors; 64 hidden items would not fit, and c
 
 Keys: ``h`` user | ``c`` u32 BE chunk, user | ``x`` user | ``d`` u64 BE deadline, user (local index, no value).
 
-Writes of one user go out in this order: `chunks_to_write`, then the head. Then every prefix of the changelog can
-be read: a head never refers to a record behind it.
+`puts_of` writes what a head refers to before the head, and deletes after it: every prefix of the changelog reads.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from stream_rec.core.rounds import Put
 from stream_rec.core.state.history import CHUNK_LINES, History
 from stream_rec.core.state.user import EVENT_IDS, HIDDEN_ITEMS, UserState
 from stream_rec.core.state.user_records import (
@@ -80,7 +80,7 @@ def parse_deadline_key(key: bytes) -> tuple[int, bytes]:
 def encode_head(state: UserState) -> bytes:
     """Return the head record; the state is not changed. At most 1,019 bytes + factors; about 5 µs."""
     n_total = state.history.n_total
-    published = state.last_list[:LIST_SIZE]
+    published = state.last_list
     clicks, purchases = state.offsets
     fixed = _HEAD.pack(
         VERSION,
@@ -106,40 +106,66 @@ def encode_head(state: UserState) -> bytes:
     return seal(b"".join((fixed, *lines, encode_hashes(state.event_ids), published.tobytes(), state.factors)))
 
 
-def chunks_to_write(state: UserState) -> list[tuple[bytes, bytes | None]]:
-    """Return what must be written before the next head, as (key, value), and mark it as handed out.
+def puts_of(state: UserState) -> list[Put]:
+    """Return all writes that store the state as it is now, in their only safe order, and mark them handed out.
 
-    New chunks; deletes (value `None`) of chunks no longer in the history; the hidden items if they changed.
-    Not idempotent: the caller stops the worker if the write fails.
+    New chunks and changed hidden items, then the head, then the session index and deletes of chunks that left the
+    history. Not idempotent: the caller stops the worker if the write fails.
     """
-    history = state.history
-    records: list[tuple[bytes, bytes | None]] = []
-    done, complete = history.chunked // CHUNK_LINES, history.n_total // CHUNK_LINES
-    if complete > done:
-        stamp = stamp_of(state, CHUNK_RECORD)
-        forgotten = _first_chunk(history.n_total, history.keep)
-        for k in range(max(forgotten, done), complete):
-            lines = encode_lines(history, k * CHUNK_LINES, (k + 1) * CHUNK_LINES)
-            records.append((chunk_key(state.key, k), seal(b"".join((stamp, *lines)))))
-        for k in range(_first_chunk(history.chunked, history.keep), min(forgotten, done)):
-            records.append((chunk_key(state.key, k), None))
-        history.chunked = complete * CHUNK_LINES
+    puts, deletes = _chunk_puts(state) if state.history.n_total - state.history.chunked >= CHUNK_LINES else ([], [])
     if state.hidden_changed:
-        state.hidden_changed = False
-        state.hidden_stored = len(state.hidden)
-        # Emptied, it is still written: deleting it before the new head would break the head before.
-        body = stamp_of(state, HIDDEN_RECORD) + encode_hashes(state.hidden)
-        records.append((hidden_key(state.key), seal(body)))
-    return records
+        puts.append(_hidden_put(state))
+    puts.append(Put(head_key(state.key), encode_head(state), True))
+    if state.stored_deadline_ms != state.session_deadline_ms:
+        puts += index_puts(state.key, state.stored_deadline_ms, state.session_deadline_ms)
+        state.stored_deadline_ms = state.session_deadline_ms
+    return puts + deletes
 
 
-def chunk_keys(user_id: bytes, n_total: int) -> list[bytes]:
-    """Return every key that may be stored of a user beside the head: to delete all, for expiry and erasure."""
-    return [hidden_key(user_id), *(chunk_key(user_id, k) for k in range(n_total // CHUNK_LINES))]
+def _chunk_puts(state: UserState) -> tuple[list[Put], list[Put]]:
+    history = state.history
+    stamp = stamp_of(state, CHUNK_RECORD)
+    done, complete = history.chunked // CHUNK_LINES, history.n_total // CHUNK_LINES
+    forgotten = _first_chunk(history.n_total, history.keep)
+    puts = []
+    for k in range(max(forgotten, done), complete):
+        lines = encode_lines(history, k * CHUNK_LINES, (k + 1) * CHUNK_LINES)
+        puts.append(Put(chunk_key(state.key, k), seal(b"".join((stamp, *lines))), True))
+    left = range(_first_chunk(history.chunked, history.keep), min(forgotten, done))
+    history.chunked = complete * CHUNK_LINES
+    return puts, [Put(chunk_key(state.key, k), None, True) for k in left]
+
+
+def _hidden_put(state: UserState) -> Put:
+    # An emptied set is written too: a delete before the new head would break the head before it.
+    state.hidden_changed = False
+    state.hidden_stored = len(state.hidden)
+    body = stamp_of(state, HIDDEN_RECORD) + encode_hashes(state.hidden)
+    return Put(hidden_key(state.key), seal(body), True)
+
+
+def index_puts(user_id: bytes, old_deadline_ms: int, new_deadline_ms: int) -> list[Put]:
+    """Return the local writes that move a user's entry in the session index (0 = no entry)."""
+    if old_deadline_ms == new_deadline_ms:
+        return []
+    puts = [Put(deadline_key(old_deadline_ms, user_id), None, False)] if old_deadline_ms else []
+    if new_deadline_ms:
+        puts.append(Put(deadline_key(new_deadline_ms, user_id), b"", False))
+    return puts
+
+
+def erase_puts(state: UserState) -> list[Put]:
+    """Return the deletes of everything that may be stored of a user, for expiry and erasure.
+
+    Oldest chunks first and the head after them, so that a torn erasure can be read and repeated.
+    """
+    chunks = range(state.history.chunked // CHUNK_LINES)
+    keys = [*(chunk_key(state.key, k) for k in chunks), head_key(state.key), hidden_key(state.key)]
+    return [Put(key, None, True) for key in keys] + index_puts(state.key, state.stored_deadline_ms, 0)
 
 
 def decode_head(user_id: str, data: bytes, history_events: int) -> UserState:
-    """Rebuild a state from its head; the history holds its last 32 lines until `attach_chunks` brings the rest.
+    """Rebuild a state from its head; the history holds its last 32 lines until `attach` brings the rest.
 
     Raises
     ------
@@ -167,6 +193,7 @@ def decode_head(user_id: str, data: bytes, history_events: int) -> UserState:
     state.event_ids = decode_hashes(data, ids_at, n_ids)
     state.last_list = np.frombuffer(data, np.uint64, n_list, ids_at + 8 * n_ids)
     state.factors = data[end - n_factors : end]
+    state.stored_deadline_ms = state.session_deadline_ms
     return state
 
 
@@ -176,7 +203,7 @@ def head_deadline_ms(data: bytes) -> int:
 
 
 def keys_to_load(state: UserState) -> list[bytes]:
-    """Return what else to read after `decode_head`, for `attach_chunks`: chunks, oldest first, then hidden items."""
+    """Return what else to read after `decode_head`, for `attach`: chunks, oldest first, then hidden items."""
     keys = [chunk_key(state.key, k) for k in _needed_chunks(state.history)]
     if state.hidden_stored:
         keys.append(hidden_key(state.key))
@@ -193,11 +220,10 @@ def _needed_chunks(history: History) -> range:
     return range(_first_chunk(history.n_total, history.keep), -(-(history.n_total - CHUNK_LINES) // CHUNK_LINES))
 
 
-def attach_chunks(state: UserState, values: Sequence[bytes | None], row_of_hash: Callable[[int], int]) -> None:
-    """Complete a decoded state with the values of `keys_to_load`, in the same order, and fill its rows.
+def attach(state: UserState, values: Sequence[bytes | None]) -> None:
+    """Complete a decoded state with the values of `keys_to_load`, in the same order. Rows are 0 until `set_rows`.
 
     The oldest chunks may be missing (deleted under a smaller `history_events`); later ones may not.
-    `row_of_hash` is called once per visible line.
 
     Raises
     ------
@@ -222,9 +248,7 @@ def attach_chunks(state: UserState, values: Sequence[bytes | None], row_of_hash:
         hashes = np.concatenate((older[0], tail[0]))[skip:]
         times_ms = np.concatenate((older[1], tail[1]))[skip:]
         tags = np.concatenate((older[2], tail[2]))[skip:]
-        history = History.from_lines(history.keep, history.n_total, hashes, times_ms, tags, state.session)
-        state.history = history
-    history.set_rows(np.array([row_of_hash(h) for h in history.hashes_view().tolist()], np.int32))
+        state.history = History.from_lines(history.keep, history.n_total, hashes, times_ms, tags, state.session)
 
 
 def _chunk_lines(user_id: str, chunk: int, data: bytes | None) -> bytes:

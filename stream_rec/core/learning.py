@@ -122,7 +122,8 @@ class Learner:
         state: UserState,
     ) -> CountEntry:
         """Return the event's counts: popularity of the item, and its pairs with the last W items, newest first."""
-        hashes, sessions = state.history.newest(self._window)
+        hashes = state.history.hashes_view()[: -self._window - 1 : -1].tolist()
+        sessions = state.sessions_view()[: -self._window - 1 : -1].tolist()
         weights = [
             (same if session == state.session else other)
             for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
@@ -142,10 +143,9 @@ class Learner:
 
 
 def _note_applied(state: UserState, topic_index: int, offset: int, event_hash: int, timestamp_ms: int) -> None:
-    if state.events_applied == 0:
-        state.first_seen_ms = timestamp_ms
     state.offsets[topic_index] = offset
     state.remember_event(event_hash)
+    state.first_seen_ms = min(state.first_seen_ms, timestamp_ms) if state.events_applied else timestamp_ms
     state.events_applied += 1
-    state.last_event_ms = max(state.last_event_ms, timestamp_ms)
+    state.last_event_ms = max(state.last_event_ms, timestamp_ms)  # a late event never rewinds the user's time
     state.as_of_ms = state.last_event_ms

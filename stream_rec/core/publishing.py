@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.lists import ListEncoder
+from stream_rec.core.ranking.rules import rows_to_exclude
 from stream_rec.core.recommend import NO_ROWS, Recommendation, Recommender
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.state.items import ItemTable
@@ -46,14 +47,10 @@ class Publisher:
         return PublishedList(partition, state.key, value)
 
     def _excluded(self, state: UserState) -> Int32Array:
-        if self._exclude == "had":
-            rows = state.rows_view()
-        elif self._exclude == "bought":
-            rows = state.rows_view()[state.history.kinds() == EventKind.PURCHASE]
-        else:
-            rows = NO_ROWS
-        if not state.hidden:
-            return rows
-        hidden = [self._items.row_of_hash(hashed, create=False) for hashed in state.hidden]
-        return np.concatenate([rows, np.array([row for row in hidden if row >= 0], np.int32)])
-
+        had = state.rows_view()
+        if self._exclude == "bought":
+            had = had[state.history.kinds() == EventKind.PURCHASE]
+        hidden = NO_ROWS
+        if state.hidden:
+            hidden = np.array([self._items.row_of_hash(item, create=False) for item in state.hidden], np.int32)
+        return rows_to_exclude(had, hidden, repeats=self._exclude == "nothing")

@@ -85,6 +85,5 @@ class UserCache:
         wanted = keys_to_load(state)
         if wanted:
             attach(state, store.get_many(wanted))
-        history = state.history
-        history.set_rows(self._items.rows_of_hashes(history.hashes_view().tolist()))
+        state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view().tolist()))
         return state

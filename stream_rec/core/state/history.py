@@ -141,11 +141,6 @@ class History:
         """uint8[h] `EventKind` of each visible line (a copy)."""
         return (self._tags[self._visible()] & ((1 << KIND_BITS) - 1)).astype(np.uint8)
 
-    def newest(self, n: int) -> tuple[list[int], list[int]]:
-        """Return the item hashes and session numbers of the last `n` visible lines, newest first."""
-        last = slice(max(self._start, self._end - min(n, self.keep)), self._end)
-        return self._hashes[last].tolist()[::-1], self._sessions[last].tolist()[::-1]
-
     def set_rows(self, rows: Int32Array) -> None:
         """Fill the rows of the visible lines, after a load: one per hash of `hashes_view`."""
         self._rows[self._visible()] = rows

@@ -1,0 +1,292 @@
+"""Item deltas: the counts one round adds, as one binary frame per item shard.
+
+An event is one entry per line (item); a pair of items (j, x) concerns row j in the shard of j and row x in the shard of
+x, so the shard of x gets the entry with every pair and other shards get it with the pairs whose earlier item is theirs.
+All entries of an event are in one frame per shard, and entries of different events are never merged: that is what lets
+the item plane apply every event once whatever is replayed.
+
+A frame is little-endian columns, widest first, so that every column is aligned and none is copied to be read::
+
+    version u8 | record u8 ('d') | n_shards u16 | n_entries n, n_pairs p, n_hashes h, n_ids m, id_bytes : 5 x u32
+    hash u64[h]                                                     the items of the frame, each once
+    offset i64[n] | timestamp_ms i64[n] | weight f64[n]             entries
+    pair_weight f64[p]
+    item u32[n] (index into hash) | partition i32[n]
+    pair u32[p] (index into hash)                                   earlier items, newest first, entry after entry
+    id_item u32[m] (index into hash)                                items of this shard, so that its owner learns the id
+    pair_count u16[n] | line u16[n] | id_length u16[m] | topic u8[n]
+    ids, UTF-8
+    CRC-32 of all before u32
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from stream_rec.core.types import SOURCE_TOPICS, Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from stream_rec.errors import CorruptStateError
+
+UInt16Array = npt.NDArray[np.uint16]
+UInt32Array = npt.NDArray[np.uint32]
+
+VERSION = 1
+RECORD = 0x64  # "d"
+_HEADER = struct.Struct("<BBHIIIII")
+_CRC = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class CountEntry:
+    """What one line of an event adds.
+
+    Attributes
+    ----------
+    topic, partition, offset
+        The event's source record; `topic` 0 clicks, 1 purchases.
+    line
+        Number of the line within the event; the entries of an event are added one after the other, lines ascending.
+    timestamp_ms
+        Event time.
+    item_id, item_hash
+        The item x of the line.
+    weight
+        Multiplies everything the line adds; above 0.
+    previous_hashes, previous_weights
+        The user's last W items before the line, newest first, and what each pair weighs: distance^-dp, times xs if
+        the earlier item is of another session.
+    """
+
+    topic: int
+    partition: int
+    offset: int
+    line: int
+    timestamp_ms: int
+    item_id: str
+    item_hash: int
+    weight: float
+    previous_hashes: Sequence[int]
+    previous_weights: Sequence[float]
+
+
+class CountColumns(NamedTuple):
+    """The numeric columns of a frame (see the module); read-only views of its bytes."""
+
+    hashes: UInt64Array
+    offsets: Int64Array
+    timestamps_ms: Int64Array
+    weights: Float64Array
+    pair_weights: Float64Array
+    items: UInt32Array
+    partitions: Int32Array
+    pairs: UInt32Array
+    id_items: UInt32Array
+    pair_counts: UInt16Array
+    lines: UInt16Array
+    id_lengths: UInt16Array
+    topics: UInt8Array
+
+
+class Frame(NamedTuple):
+    """A decoded frame: `item_ids[i]` is the id of the item `columns.hashes[columns.id_items[i]]`."""
+
+    n_shards: int
+    columns: CountColumns
+    item_ids: list[str]
+    last_partition: int
+    newest_ms: int
+
+
+def shard_of(h: int, n_shards: int) -> int:
+    """Return the shard that owns an item, by its hash."""
+    return h % n_shards
+
+
+class FrameBuilder:
+    """Collects the entries of a round; about 1.5 µs per entry and shard it concerns.
+
+    Examples
+    --------
+    >>> builder = FrameBuilder(4)
+    >>> builder.add(CountEntry(0, 0, 7, 0, 1000, "b", 6, 1.0, [5, 9], [1.0, 0.5]))
+    >>> {shard: len(decode(frame).columns.pairs) for shard, frame in builder.build().items()}
+    {2: 2, 1: 2}
+    """
+
+    def __init__(self, n_shards: int) -> None:
+        self._n_shards = n_shards
+        self._shards: dict[int, _ShardEntries] = {}
+
+    def add(self, entry: CountEntry) -> None:
+        """Add one entry; an event's lines in order, nothing of another event between them."""
+        home = shard_of(entry.item_hash, self._n_shards)
+        self._entries_of(home).append(entry, entry.previous_hashes, entry.previous_weights, entry.item_id)
+        if self._n_shards == 1:
+            return
+        elsewhere: dict[int, tuple[list[int], list[float]]] = {}
+        for h, weight in zip(entry.previous_hashes, entry.previous_weights, strict=True):
+            shard = shard_of(h, self._n_shards)
+            if shard != home:
+                hashes, weights = elsewhere.setdefault(shard, ([], []))
+                hashes.append(h)
+                weights.append(weight)
+        for shard, (hashes, weights) in elsewhere.items():
+            self._entries_of(shard).append(entry, hashes, weights, None)
+
+    def build(self) -> dict[int, bytes]:
+        """Return shard -> frame for the shards that got entries, and start anew."""
+        shards, self._shards = self._shards, {}
+        return {shard: entries.encode(self._n_shards) for shard, entries in shards.items()}
+
+    def _entries_of(self, shard: int) -> _ShardEntries:
+        entries = self._shards.get(shard)
+        if entries is None:
+            entries = self._shards[shard] = _ShardEntries()
+        return entries
+
+
+class _ShardEntries:
+    """The growing columns of one shard's frame."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, int] = {}  # item hash -> index into the hash column
+        self._entries: list[tuple[int, int, float, int, int, int, int, int]] = []
+        self._pairs: list[int] = []
+        self._pair_weights: list[float] = []
+        self._ids: dict[int, bytes] = {}  # by index into the hash column
+
+    def append(self, entry: CountEntry, hashes: Sequence[int], weights: Sequence[float], item_id: str | None) -> None:
+        slots, pairs = self._slots, self._pairs
+        item = slots.setdefault(entry.item_hash, len(slots))
+        if item_id is not None and item not in self._ids:
+            self._ids[item] = item_id.encode()
+        for h in hashes:
+            pairs.append(slots.setdefault(h, len(slots)))
+        self._pair_weights.extend(weights)
+        self._entries.append(
+            (
+                entry.offset,
+                entry.timestamp_ms,
+                entry.weight,
+                item,
+                entry.partition,
+                len(hashes),
+                entry.line,
+                entry.topic,
+            )
+        )
+
+    def encode(self, n_shards: int) -> bytes:
+        offsets, timestamps, weights, items, partitions, counts, lines, topics = zip(*self._entries, strict=True)
+        n, p, h, m = len(offsets), len(self._pairs), len(self._slots), len(self._ids)
+        ids = b"".join(self._ids.values())
+        body = struct.pack(
+            f"<{h}Q{2 * n}q{n + p}d{n}I{n}i{p + m}I{2 * n + m}H{n}B",
+            *self._slots,
+            *offsets,
+            *timestamps,
+            *weights,
+            *self._pair_weights,
+            *items,
+            *partitions,
+            *self._pairs,
+            *self._ids,
+            *counts,
+            *lines,
+            *map(len, self._ids.values()),
+            *topics,
+        )
+        frame = _HEADER.pack(VERSION, RECORD, n_shards, n, p, h, m, len(ids)) + body + ids
+        return frame + _CRC.pack(crc32(frame))
+
+
+def decode(frame: bytes) -> Frame:
+    """Return a frame's columns, views of its bytes, checked so far that kernels may index by them.
+
+    Raises
+    ------
+    CorruptStateError
+        Not a whole frame of this version.
+
+    Notes
+    -----
+    About 10 µs a frame plus 0.2 µs an item id.
+    """
+    if len(frame) < _HEADER.size + _CRC.size:
+        raise _corrupt(f"at least {_HEADER.size + _CRC.size} bytes", f"{len(frame)}")
+    version, record, n_shards, n, p, h, m, id_bytes = _HEADER.unpack_from(frame)
+    if (version, record) != (VERSION, RECORD):
+        raise _corrupt(f"version {VERSION} of record {RECORD:#x}", f"version {version} of record {record:#x}")
+    ids_at = _HEADER.size + 8 * (h + 3 * n + p) + 4 * (2 * n + p + m) + 2 * (2 * n + m) + n
+    if len(frame) != ids_at + id_bytes + _CRC.size:
+        raise _corrupt(f"{ids_at + id_bytes + _CRC.size} bytes by its header", f"{len(frame)}")
+    if crc32(memoryview(frame)[: -_CRC.size]) != _CRC.unpack_from(frame, len(frame) - _CRC.size)[0]:
+        raise _corrupt("its CRC-32", "another")
+    columns = _columns(frame, n, p, h, m)
+    last_partition, newest_ms = _check(columns)
+    if last_partition < 0:
+        raise _corrupt("indices within its columns", "one outside")
+    return Frame(n_shards, columns, _item_ids(frame, ids_at, columns.id_lengths.tolist()), last_partition, newest_ms)
+
+
+def _columns(frame: bytes, n: int, p: int, h: int, m: int) -> CountColumns:
+    at = _HEADER.size
+    columns = []
+    layout = (
+        ("<u8", h), ("<i8", n), ("<i8", n), ("<f8", n), ("<f8", p), ("<u4", n), ("<i4", n), ("<u4", p), ("<u4", m),
+        ("<u2", n), ("<u2", n), ("<u2", m), ("u1", n),
+    )  # fmt: skip
+    for dtype, length in layout:
+        column = np.frombuffer(frame, dtype, length, at)
+        columns.append(column)
+        at += column.nbytes
+    return CountColumns(*columns)
+
+
+def _item_ids(frame: bytes, at: int, lengths: Iterable[int]) -> list[str]:
+    ids = []
+    try:
+        for length in lengths:
+            ids.append(frame[at : at + length].decode())
+            at += length
+    except UnicodeDecodeError as error:
+        raise _corrupt("item ids in UTF-8", repr(frame[at : at + length])) from error
+    if at != len(frame) - _CRC.size:
+        raise _corrupt("item ids as long as their lengths say", f"{len(frame) - _CRC.size - at} bytes more")
+    return ids
+
+
+@njit(cache=True)
+def _check(c: CountColumns) -> tuple[int, int]:
+    """Return the highest partition and the newest time; partition -1 if any index leaves its column."""
+    n_hashes, n_pairs = len(c.hashes), 0
+    last_partition, newest_ms = 0, -(2**63)
+    for e in range(len(c.offsets)):
+        n_pairs += c.pair_counts[e]
+        if c.items[e] >= n_hashes or c.topics[e] >= SOURCE_TOPICS or c.partitions[e] < 0:
+            return -1, newest_ms
+        last_partition = max(last_partition, int(c.partitions[e]))
+        newest_ms = max(newest_ms, int(c.timestamps_ms[e]))
+    if n_pairs != len(c.pairs):
+        return -1, newest_ms
+    for q in range(n_pairs):
+        if c.pairs[q] >= n_hashes:
+            return -1, newest_ms
+    for i in range(len(c.id_items)):
+        if c.id_items[i] >= n_hashes:
+            return -1, newest_ms
+    return last_partition, newest_ms
+
+
+def _corrupt(expected: str, actual: str) -> CorruptStateError:
+    return CorruptStateError(
+        f"item-delta frame: need {expected}; got {actual}. "
+        "Was it written by another version? Run `stream-rec reset` to start with empty state."
+    )

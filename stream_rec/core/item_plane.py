@@ -1,0 +1,240 @@
+"""The item plane: the shards of items this worker owns, kept exactly once from `item-deltas`.
+
+What has been applied is known at two levels. Per shard and source partition, the last applied source offset: an event
+at or below it is skipped, so a user plane that publishes a round twice counts it once. Per row, the offset of the
+newest frame it includes: a frame changes only rows below its own offset, so a row that reached `item-rows` ahead of the
+watermark is not counted into twice when frames are replayed after a crash.
+
+Order of a flush, which the caller keeps:
+
+1. `flush` returns rows; they are sent and acknowledged.
+2. `watermark` is sent under `WATERMARK_KEY` and acknowledged.
+
+Order of a restore: every row of `item-rows` goes through `ItemTable.absorb`, then `assign` with the stored watermark,
+then frames are applied from `next_offset` on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_rec.core.decay import epoch_of, landmark_ms
+from stream_rec.core.deltas import Frame, decode
+from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode_row, encode_watermark
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.pair_counts import CountRates, FrameRows, apply_counts
+from stream_rec.core.types import SOURCE_TOPICS, Int64Array
+from stream_rec.errors import ConfigError
+
+
+@dataclass(slots=True)
+class _Shard:
+    """One owned shard; `applied` int64[topics, partitions], -1 for nothing."""
+
+    next_offset: int
+    applied: Int64Array
+    flushed: bytes  # the watermark all rows of which have been handed out
+    draining_to: bytes  # the watermark when the present drain began
+    dirty: dict[int, None] = field(default_factory=dict)  # rows changed since then
+    draining: deque[int] = field(default_factory=deque)  # rows changed before, still to be handed out
+
+
+class ItemPlane:
+    """Applies item-delta frames to the item table and hands out the rows that changed.
+
+    Parameters
+    ----------
+    items
+        The worker's item table; rows of assigned shards are mutated in place.
+    n_shards
+        Shards in all, the partitions of `item-deltas`.
+    """
+
+    def __init__(self, items: ItemTable, n_shards: int) -> None:
+        self._items = items
+        self._n_shards = n_shards
+        self._shards: dict[int, _Shard] = {}
+
+    def assign(self, shard: int, watermark: bytes | None) -> None:
+        """Take over a shard whose rows have been absorbed already.
+
+        Parameters
+        ----------
+        shard
+            Its number.
+        watermark
+            The newest stored watermark, `None` if there is none: everything starts from offset 0.
+
+        Raises
+        ------
+        CorruptStateError
+            The watermark does not decode.
+        ConfigError
+            The rows were written with other decay times or another number of shards.
+        """
+        stored = self._empty_watermark() if watermark is None else decode_watermark(watermark)
+        self._check_settings(shard, stored)
+        last_partition = max((partition for _, partition in stored.applied), default=0)
+        applied = np.full((SOURCE_TOPICS, last_partition + 1), -1, np.int64)
+        for source, offset in stored.applied.items():
+            applied[source] = offset
+        flushed = encode_watermark(stored)
+        self._shards[shard] = _Shard(stored.next_offset, applied, flushed, flushed)
+
+    def revoke(self, shard: int) -> None:
+        """Let go of a shard; changes not handed out by `flush` are its next owner's to replay."""
+        self._shards.pop(shard, None)
+
+    def next_offset(self, shard: int) -> int:
+        """Return the item-delta offset to be applied next."""
+        return self._shards[shard].next_offset
+
+    def apply(self, shard: int, frame: bytes, offset: int) -> int:
+        """Apply one frame; a frame that was applied already changes nothing.
+
+        Parameters
+        ----------
+        shard
+            An assigned shard.
+        frame
+            The value of the record of `item-deltas`.
+        offset
+            Its offset; ascending from call to call, gaps allowed.
+
+        Returns
+        -------
+        int
+            Entries that had not been applied before.
+
+        Raises
+        ------
+        CorruptStateError
+            The frame does not decode.
+        ConfigError
+            The frame was written for another number of shards.
+
+        Notes
+        -----
+        About 40 µs a frame and 2 µs an entry with 5 earlier items (retail preset, rows full).
+        """
+        state = self._shards[shard]
+        if offset < state.next_offset:
+            return 0
+        decoded = decode(frame)
+        if decoded.n_shards != self._n_shards:
+            raise _other_setting(shard, "shards", self._n_shards, decoded.n_shards)
+        frame_rows = self._frame_rows(shard, decoded, offset)
+        _make_room(state, decoded.last_partition)
+        rates = self._rates(decoded.newest_ms)
+        n_new: int = apply_counts(self._items.arrays(), decoded.columns, frame_rows, state.applied, rates)
+        # Also rows that included the frame already: whoever sent them on may have been another run of this worker,
+        # stopped before its rows arrived.
+        self._items.delta_offset[frame_rows.rows[(frame_rows.touched & frame_rows.open).view(bool)]] = offset
+        state.dirty.update(dict.fromkeys(frame_rows.rows[frame_rows.touched.view(bool)].tolist()))
+        state.next_offset = offset + 1
+        return n_new
+
+    def flush(self, shard: int, limit_bytes: int) -> list[tuple[bytes, bytes]]:
+        """Hand out changed rows as records of `item-rows`, those that changed first first.
+
+        Rows are drained in cohorts: a drain begins with all rows changed so far and with the watermark of that
+        moment, and only when the last of them has been handed out does `watermark` move there. So under a limit that
+        never catches up the watermark still advances, cohort by cohort. A row is handed out as it is now, which may
+        include frames above that watermark; its own delta offset keeps a replay from counting them twice.
+
+        Parameters
+        ----------
+        shard
+            An assigned shard.
+        limit_bytes
+            Stop at the first row that reaches it. What is left comes with the next call.
+
+        Returns
+        -------
+        list of (bytes, bytes)
+            Keys and values. A row whose id is not known cannot be sent and is left out; it is handed out once the
+            first event of the item names it.
+        """
+        state, ids = self._shards[shard], self._items.ids
+        records: list[tuple[bytes, bytes]] = []
+        size_bytes = 0
+        while size_bytes < limit_bytes and self._begin_drain(state):
+            while state.draining and size_bytes < limit_bytes:
+                row = state.draining.popleft()
+                state.dirty.pop(row, None)
+                item_id = ids[row]
+                if item_id is not None:
+                    key, value = item_id.encode(), encode_row(self._items.export(row))
+                    records.append((key, value))
+                    size_bytes += len(key) + len(value)
+            if not state.draining:
+                state.flushed = state.draining_to
+        return records
+
+    def watermark(self, shard: int) -> bytes:
+        """Return the newest watermark all rows of which `flush` has handed out; frames below it are not needed."""
+        return self._shards[shard].flushed
+
+    def _begin_drain(self, state: _Shard) -> bool:
+        """Begin a drain unless one is under way; `False` if there is nothing to drain, and no watermark to move."""
+        if state.draining:
+            return True
+        state.draining_to = self._encode_watermark(state)
+        state.draining, state.dirty = deque(state.dirty), {}
+        return state.draining_to != state.flushed
+
+    def _frame_rows(self, shard: int, frame: Frame, offset: int) -> FrameRows:
+        """Return the frame's items in the table, rows made and named where needed."""
+        items, hashes = self._items, frame.columns.hashes
+        rows = items.rows_of_hashes(hashes.tolist())
+        for item, item_id in zip(frame.columns.id_items.tolist(), frame.item_ids, strict=True):
+            if items.ids[rows[item]] is None:
+                items.name(int(rows[item]), item_id)
+        owned = hashes % np.uint64(self._n_shards) == np.uint64(shard)
+        still_open = owned & (items.delta_offset[rows] < offset)
+        return FrameRows(rows, owned.view(np.uint8), still_open.view(np.uint8), np.zeros(len(rows), np.uint8))
+
+    def _rates(self, newest_ms: int) -> CountRates:
+        """Move the landmarks up to the newest event and return what the kernel multiplies by."""
+        items, cooc, popularity = self._items, self._items.preset.cooc, self._items.preset.popularity
+        items.adopt_landmarks(epoch_of(newest_ms, cooc.decay_ms), epoch_of(newest_ms, popularity.decay_ms))
+        return CountRates(
+            landmark_ms(items.pair_landmark, cooc.decay_ms),
+            cooc.decay_ms,
+            landmark_ms(items.popularity_landmark, popularity.decay_ms),
+            popularity.decay_ms,
+            cooc.backward_weight,
+            cooc.mass_power,
+            cooc.candidate_power,
+        )
+
+    def _empty_watermark(self) -> Watermark:
+        preset = self._items.preset
+        return Watermark(0, self._n_shards, preset.cooc.decay_ms, preset.popularity.decay_ms, {})
+
+    def _encode_watermark(self, state: _Shard) -> bytes:
+        known = np.argwhere(state.applied >= 0).tolist()
+        applied = {(topic, partition): int(state.applied[topic, partition]) for topic, partition in known}
+        return encode_watermark(self._empty_watermark()._replace(next_offset=state.next_offset, applied=applied))
+
+    def _check_settings(self, shard: int, stored: Watermark) -> None:
+        wanted = self._empty_watermark()
+        for name in ("n_shards", "pair_decay_ms", "popularity_decay_ms"):
+            if getattr(stored, name) != getattr(wanted, name):
+                raise _other_setting(shard, name, getattr(wanted, name), getattr(stored, name))
+
+
+def _make_room(state: _Shard, last_partition: int) -> None:
+    missing = last_partition + 1 - state.applied.shape[1]
+    if missing > 0:
+        state.applied = np.pad(state.applied, ((0, 0), (0, missing)), constant_values=-1)
+
+
+def _other_setting(shard: int, name: str, expected: float, actual: float) -> ConfigError:
+    return ConfigError(
+        f"item shard {shard}: need state written with {name} {expected}; got {actual}. "
+        "Set it back, or run `stream-rec reset` to start with empty state."
+    )

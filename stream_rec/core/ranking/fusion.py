@@ -87,6 +87,7 @@ class ReciprocalRankFusion:
     def __init__(self, params: FusionParams) -> None:
         self._weights = np.array(params.weights, np.float64)
         self._rank_offset = float(params.rank_offset)
+        self._ends = np.zeros(len(self._weights), np.int32)  # filled anew by every call
         if not (np.isfinite(self._weights).all() and (self._weights >= 0.0).all() and self._rank_offset >= 0.0):
             raise ConfigError(
                 "fusion: need finite weights >= 0 and a rank offset >= 0; "
@@ -106,6 +107,9 @@ class ReciprocalRankFusion:
                 f"fusion: need one weight per source; got {len(self._weights)} weights for {len(proposals)} sources. "
                 "Correct the preset."
             )
+        end = 0
+        for s, proposal in enumerate(proposals):
+            end += len(proposal.rows)
+            self._ends[s] = end
         rows = np.concatenate([proposal.rows for proposal in proposals])
-        ends = np.array([len(proposal.rows) for proposal in proposals], np.int32).cumsum(dtype=np.int32)
-        return Ranked(*fuse(rows, ends, self._weights, self._rank_offset, k, scratch.slot))
+        return Ranked(*fuse(rows, self._ends, self._weights, self._rank_offset, k, scratch.slot))

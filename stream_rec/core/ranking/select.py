@@ -2,8 +2,11 @@
 
 A source adds scores into a dense array and notes which rows it touched; selection then costs time in the
 touched rows, never in the catalogue. Sorting them all would dominate a list's cost, so a histogram over the
-exponent and the first mantissa bits discards nearly everything that cannot win, and a bounded heap orders the
-rest. The result is exact, ties included.
+exponent and the first mantissa bits discards nearly everything that cannot win and hands the rest over almost in
+order, for an insertion sort to finish. The result is exact, ties included.
+
+The kernels hold their inner loops themselves: numba counts references to arrays at every call it does not see
+through, which made a loop of one addition five times slower.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Scratch:
     score
         float64[capacity], sums under construction.
     touched
-        int32[capacity], the rows with a score; its contents mean nothing between calls.
+        int32[capacity + 1], the rows with a score; its contents mean nothing between calls. The last place takes the
+        write of a kernel that notes first and decides after.
     in_session, excluded
         uint8[capacity] flags.
     slot
@@ -65,80 +69,36 @@ class Scratch:
 
     def _allocate(self, capacity: int) -> None:
         self.score = np.zeros(capacity, np.float64)
-        self.touched = np.zeros(capacity, np.int32)
+        self.touched = np.zeros(capacity + 1, np.int32)
         self.in_session = np.zeros(capacity, np.uint8)
         self.excluded = np.zeros(capacity, np.uint8)
         self.slot = np.full(capacity, -1, np.int32)
 
 
 @njit(cache=True)
-def add_score(score: Float64Array, touched: Int32Array, n_touched: int, row: int, amount: float) -> int:
-    """Add `amount` to `score[row]`, note the row when it is its first; return the new `n_touched`.
-
-    Amounts that are not positive (underflow, NaN) are dropped: "score is zero" has to mean "not touched".
-    """
-    if amount > 0.0:
-        if score[row] == 0.0:
-            touched[n_touched] = row
-            n_touched += 1
-        score[row] += amount
-    return n_touched
-
-
-@njit(cache=True)
-def flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, session: int, value: int) -> None:
-    """Set the flag of every history row of `session`, which is the last one if it has any event yet."""
-    at = len(rows) - 1
-    while at >= 0 and sessions[at] == session:
-        flags[rows[at]] = value
-        at -= 1
-
-
-@njit(cache=True)
-def _loses(value_a: float, key_a: int, value_b: float, key_b: int) -> bool:
-    """Whether a stands behind b: a lower value, or the same value and a higher key."""
-    return value_a < value_b or (value_a == value_b and key_a > key_b)
-
-
-@njit(cache=True)
-def _sift_down(keys: Int32Array, values: Float64Array, start: int, end: int) -> None:
-    """Restore the heap (last place at the root) in [0, end) below `start`."""
-    key, value, hole = keys[start], values[start], start
-    while 2 * hole + 1 < end:
-        child = 2 * hole + 1
-        if child + 1 < end and _loses(values[child + 1], keys[child + 1], values[child], keys[child]):
-            child += 1
-        if not _loses(values[child], keys[child], value, key):
-            break
-        keys[hole], values[hole] = keys[child], values[child]
-        hole = child
-    keys[hole], values[hole] = key, value
-
-
-@njit(cache=True)
-def _drop_hopeless(keys: Int32Array, values: Float64Array, n: int, k: int) -> int:
-    """Compact `keys`, `values` [0, n) to those whose bin holds or beats the k-th best; return how many."""
-    bins = np.empty(n, np.int64)
+def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
+    """Return the places of `values[:n]` whose bin holds or beats the k-th best (1 <= k <= n), best bin first."""
+    bins, counts = np.empty(n, np.int64), np.zeros(_BINS, np.int32)
     bits = values.view(np.int64)
     best = np.int64(-(1 << 62))
     for c in range(n):  # a double's bits order like the double, once those of negative numbers are flipped
         b = bits[c]
         bins[c] = (b if b >= 0 else b ^ _MAGNITUDE) >> _BIN_SHIFT
         best = max(best, bins[c])
-    counts = np.zeros(_BINS, np.int32)
     for c in range(n):
         bins[c] = min(best - bins[c], _BINS - 1)
         counts[bins[c]] += 1
-    cut, seen = 0, counts[0]
-    while seen < k:
+    cut, m = -1, 0
+    while m < k:  # counts become the place where each bin starts
         cut += 1
-        seen += counts[cut]
-    kept = 0
+        counts[cut], m = m, m + counts[cut]
+    order = np.empty(m, np.int32)
     for c in range(n):
-        if bins[c] <= cut:
-            keys[kept], values[kept] = keys[c], values[c]
-            kept += 1
-    return kept
+        b = bins[c]
+        if b <= cut:
+            order[counts[b]] = c
+            counts[b] += 1
+    return order
 
 
 @njit(cache=True)
@@ -148,7 +108,7 @@ def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array
     Parameters
     ----------
     keys, values
-        int32[>= n] distinct, float64[>= n] without NaN or -0.0. Both are reordered.
+        int32[>= n] distinct, float64[>= n] without NaN or -0.0.
     out_keys, out_values
         int32[k], float64[k], written.
 
@@ -159,25 +119,28 @@ def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array
 
     Notes
     -----
-    O(n + m log k) with m the survivors of the histogram: about k, unless values tie.
+    O(n + k) when values spread over the bins. O(m k) for m values that share the cut-off's bin, all tied in the
+    worst case.
     """
-    k = min(n, len(out_keys))
+    k, filled = min(n, len(out_keys)), 0
     if k == 0:
         return 0
-    if n > 2 * k:
-        n = _drop_hopeless(keys, values, n, k)
-    out_keys[:k] = keys[:k]
-    out_values[:k] = values[:k]
-    for start in range(k // 2 - 1, -1, -1):
-        _sift_down(out_keys, out_values, start, k)
-    for c in range(k, n):
-        if _loses(out_values[0], out_keys[0], values[c], keys[c]):
-            out_keys[0], out_values[0] = keys[c], values[c]
-            _sift_down(out_keys, out_values, 0, k)
-    for end in range(k - 1, 0, -1):  # the root is the last of what is left
-        out_keys[0], out_keys[end] = out_keys[end], out_keys[0]
-        out_values[0], out_values[end] = out_values[end], out_values[0]
-        _sift_down(out_keys, out_values, 0, end)
+    for c in _contenders(values, n, k):
+        key, value = keys[c], values[c]
+        if filled < k:
+            place = filled
+            filled += 1
+        elif value > out_values[k - 1] or (value == out_values[k - 1] and key < out_keys[k - 1]):
+            place = k - 1
+        else:
+            continue
+        while place > 0:
+            ahead = out_values[place - 1]
+            if ahead > value or (ahead == value and out_keys[place - 1] < key):
+                break
+            out_keys[place], out_values[place] = out_keys[place - 1], ahead
+            place -= 1
+        out_keys[place], out_values[place] = key, value
     return k
 
 
@@ -199,7 +162,7 @@ def select_top(
     score
         float64[capacity]; every touched row is set back to 0.
     touched
-        int32[capacity], distinct rows in [0, n_touched); reordered.
+        int32[>= n_touched] rows. A row may repeat if `floor` >= 0: its score is gone the second time.
     excluded, listable
         uint8[capacity]: rows that are excluded, or not listable, are passed over.
     out_rows, out_scores
@@ -210,13 +173,12 @@ def select_top(
     int
         How many were written.
     """
-    values = np.empty(n_touched, np.float64)
-    n = 0
+    keys, values, n = np.empty(n_touched, np.int32), np.empty(n_touched, np.float64), 0
     for t in range(n_touched):
         row = touched[t]
         value = score[row] + 0.0  # -0.0 becomes 0.0: equal values must have equal bits
         score[row] = 0.0
         if value > floor and listable[row] != 0 and excluded[row] == 0:
-            touched[n], values[n] = row, value
+            keys[n], values[n] = row, value
             n += 1
-    return best_of(touched, values, n, out_rows, out_scores)
+    return best_of(keys, values, n, out_rows, out_scores)

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams
-from stream_rec.core.ranking.select import Scratch, add_score, flag_session, select_top
+from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.state.items import CoocArrays, ItemTable
 from stream_rec.core.types import Float64Array, Int32Array, Proposal, UInt8Array, UserView
 
@@ -48,10 +48,25 @@ def cooc_score(
     for k in range(1, min(h, votes.shape[1] - 1) + 1):
         j = rows[h - k]
         vote = votes[0 if sessions[h - k] == session else 1, k] * item.mass_vote[j]
+        neighbours, weights = item.neighbour_rows[j], item.neighbour_weights[j]
         for q in range(item.neighbour_count[j]):
-            i = item.neighbour_rows[j, q]
-            n_touched = add_score(score, touched, n_touched, i, vote * item.neighbour_weights[j, q])
+            amount = vote * weights[q]
+            if amount > 0.0:  # else it underflowed, and "score is zero" would not mean "not touched" any more
+                i = neighbours[q]
+                before = score[i]
+                touched[n_touched] = i  # no branch: whether a row is new is a coin flip to the processor
+                n_touched += before == 0.0
+                score[i] = before + amount
     return n_touched
+
+
+@njit(cache=True)
+def _flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, session: int, value: int) -> None:
+    """Set the flag of every history row of `session`, which is the last one if it has any event yet."""
+    at = len(rows) - 1
+    while at >= 0 and sessions[at] == session:
+        flags[rows[at]] = value
+        at -= 1
 
 
 @njit(cache=True)
@@ -62,14 +77,18 @@ def cooc_propose(
 ) -> tuple[Int32Array, Float64Array]:  # fmt: skip
     """Score, weigh candidates, select; `score` and `in_session` are clean again afterwards."""
     n_touched = cooc_score(item, rows, sessions, session, votes, score, touched)
-    flag_session(in_session, rows, sessions, session, 1)
+    _flag_session(in_session, rows, sessions, session, 1)
+    candidates, values, n = np.empty(n_touched, np.int32), np.empty(n_touched), 0
     for t in range(n_touched):
         i = touched[t]
-        score[i] *= item.mass_candidate[i] * (beta if in_session[i] else 1.0)
-    flag_session(in_session, rows, sessions, session, 0)
-    out_rows = np.empty(CANDIDATES_PER_SOURCE, np.int32)
-    out_scores = np.empty(CANDIDATES_PER_SOURCE, np.float64)
-    n = select_top(score, touched, n_touched, excluded, listable, 0.0, out_rows, out_scores)
+        value = score[i] * (item.mass_candidate[i] * (beta if in_session[i] else 1.0))
+        score[i] = 0.0
+        if value > 0.0 and listable[i] != 0 and excluded[i] == 0:
+            candidates[n], values[n] = i, value
+            n += 1
+    _flag_session(in_session, rows, sessions, session, 0)
+    out_rows, out_scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
+    n = best_of(candidates, values, n, out_rows, out_scores)
     return out_rows[:n], out_scores[:n]
 
 

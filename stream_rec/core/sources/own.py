@@ -12,33 +12,40 @@ are multiplied by `in_session`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, OwnParams
-from stream_rec.core.ranking.select import Scratch, add_score, flag_session, select_top
+from stream_rec.core.ranking.select import Scratch, select_top
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float64Array, Int32Array, Proposal, UInt8Array, UserView
 
 
-class _Settings(NamedTuple):
-    """`OwnParams` in the shape a kernel takes."""
+def gain_tables(params: OwnParams) -> tuple[Float64Array, Float64Array]:
+    """Return what a position gains at distance f from the k-th last item: `ahead[k, f]` and `behind[k, f]`.
 
-    recent: int
-    ahead: int
-    behind: int
-    behind_weight: float
-    base: float
-    in_session: float
+    Shapes float64[recent + 1, ahead + 1] and float64[recent + 1, behind + 1]; row and column 0 are unused.
+
+    Examples
+    --------
+    >>> ahead, behind = gain_tables(OwnParams(recent=2, ahead=2, behind=1, behind_weight=0.5))
+    >>> ahead.tolist(), behind.tolist()
+    ([[0.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.5, 0.25]], [[0.0, 0.0], [0.0, 0.5], [0.0, 0.25]])
+    """
+    ahead = np.zeros((params.recent + 1, params.ahead + 1))
+    behind = np.zeros((params.recent + 1, params.behind + 1))
+    for k in range(1, params.recent + 1):
+        weight = 1.0 / k
+        ahead[k, 1:] = [weight / f for f in range(1, params.ahead + 1)]
+        behind[k, 1:] = [params.behind_weight * weight / f for f in range(1, params.behind + 1)]
+    return ahead, behind
 
 
 @njit(cache=True)
-def _look_up(p: _Settings, rows: Int32Array, sessions: Int32Array, session: int, slot: Int32Array) -> int:
+def _look_up(rows: Int32Array, sessions: Int32Array, session: int, limit: int, slot: Int32Array) -> int:
     """Set `slot` of the session's last items to their k (the smallest one of an item that repeats)."""
     h, k = len(rows), 0
-    while k < min(h, p.recent) and sessions[h - 1 - k] == session:
+    while k < min(h, limit) and sessions[h - 1 - k] == session:
         k += 1
         j = rows[h - k]
         if slot[j] < 0:
@@ -48,49 +55,54 @@ def _look_up(p: _Settings, rows: Int32Array, sessions: Int32Array, session: int,
 
 @njit(cache=True)
 def own_score(
-    p: _Settings, rows: Int32Array, sessions: Int32Array, session: int, slot: Int32Array,
-    score: Float64Array, touched: Int32Array,
+    ahead: Float64Array, behind: Float64Array, base: float, rows: Int32Array, sessions: Int32Array, session: int,
+    slot: Int32Array, score: Float64Array,
 ) -> int:  # fmt: skip
-    """Add up the gains of all positions in `score`; return how many rows were touched. `slot` is left at -1."""
-    n_touched, h = 0, len(rows)
-    recent = _look_up(p, rows, sessions, session, slot)
-    for at in range(h):
-        s = sessions[at]
-        if s == session:
-            break  # earlier sessions only
-        n_touched = add_score(score, touched, n_touched, rows[at], p.base)
+    """Add up the gains of all positions in `score`; `slot` is left at -1.
+
+    Returns
+    -------
+    int
+        How many positions belong to earlier sessions: no rows but theirs have a score.
+    """
+    h, earlier = len(rows), 0
+    recent = _look_up(rows, sessions, session, len(ahead) - 1, slot)
+    while earlier < h and sessions[earlier] != session:
+        at, s = earlier, sessions[earlier]
+        earlier += 1
+        score[rows[at]] += base
         k = slot[rows[at]]
         if k < 0:
             continue
-        weight = 1.0 / k
-        for f in range(1, p.ahead + 1):
+        for f in range(1, ahead.shape[1]):
             if at + f >= h or sessions[at + f] != s:
                 break
-            n_touched = add_score(score, touched, n_touched, rows[at + f], weight / f)
-        for f in range(1, p.behind + 1):
+            score[rows[at + f]] += ahead[k, f]
+        for f in range(1, behind.shape[1]):
             if at - f < 0 or sessions[at - f] != s:
                 break
-            n_touched = add_score(score, touched, n_touched, rows[at - f], p.behind_weight * weight / f)
+            score[rows[at - f]] += behind[k, f]
     for k in range(1, recent + 1):
         slot[rows[h - k]] = -1
-    return n_touched
+    return earlier
 
 
 @njit(cache=True)
 def own_propose(
-    p: _Settings, listable: UInt8Array, rows: Int32Array, sessions: Int32Array, session: int, slot: Int32Array,
-    score: Float64Array, touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array,
+    ahead: Float64Array, behind: Float64Array, base: float, beta: float, rows: Int32Array, sessions: Int32Array,
+    session: int, listable: UInt8Array, excluded: UInt8Array, in_session: UInt8Array, slot: Int32Array,
+    score: Float64Array,
 ) -> tuple[Int32Array, Float64Array]:  # fmt: skip
     """Score, weigh items of the session, select; all buffers are clean again afterwards."""
-    n_touched = own_score(p, rows, sessions, session, slot, score, touched)
-    flag_session(in_session, rows, sessions, session, 1)
-    for t in range(n_touched):
-        if in_session[touched[t]]:
-            score[touched[t]] *= p.in_session
-    flag_session(in_session, rows, sessions, session, 0)
-    out_rows = np.empty(CANDIDATES_PER_SOURCE, np.int32)
-    out_scores = np.empty(CANDIDATES_PER_SOURCE, np.float64)
-    n = select_top(score, touched, n_touched, excluded, listable, 0.0, out_rows, out_scores)
+    earlier = own_score(ahead, behind, base, rows, sessions, session, slot, score)
+    for row in rows[earlier:]:
+        if in_session[row] == 0:
+            in_session[row] = 1
+            score[row] *= beta
+    for row in rows[earlier:]:
+        in_session[row] = 0
+    out_rows, out_scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
+    n = select_top(score, rows, earlier, excluded, listable, 0.0, out_rows, out_scores)
     return out_rows[:n], out_scores[:n]
 
 
@@ -105,14 +117,13 @@ class OwnContinuation:
     name = "own"
 
     def __init__(self, params: OwnParams) -> None:
-        self._settings = _Settings(
-            params.recent, params.ahead, params.behind, params.behind_weight, params.base, params.in_session
-        )
+        self._ahead, self._behind = gain_tables(params)
+        self._base, self._beta = params.base, params.in_session
 
     def propose(self, items: ItemTable, user: UserView, scratch: Scratch) -> Proposal:
         """Return up to `CANDIDATES_PER_SOURCE` rows of the user's earlier sessions, best first."""
         rows, scores = own_propose(
-            self._settings, items.listable, user.rows, user.sessions, user.session, scratch.slot,
-            scratch.score, scratch.touched, scratch.in_session, scratch.excluded,
+            self._ahead, self._behind, self._base, self._beta, user.rows, user.sessions, user.session,
+            items.listable, scratch.excluded, scratch.in_session, scratch.slot, scratch.score,
         )  # fmt: skip
         return Proposal(rows, scores)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from stream_rec.backtest.event_log import LogEvent, source_topic, to_event_json
 from stream_rec.backtest.records import LogRecord
 from stream_rec.core.item_plane import ItemPlane
@@ -112,8 +114,10 @@ class Backtest:
         return stored / max(1, users)
 
     def bytes_per_item(self) -> float:
-        """Return the table's array bytes per row."""
-        return self.items.bytes_per_row()
+        """Return the table's array bytes per row of its capacity."""
+        capacity = self.items.capacity
+        arrays = [array for array in vars(self.items).values() if isinstance(array, np.ndarray)]
+        return sum(array.nbytes for array in arrays if len(array) == capacity) / capacity
 
 
 def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:

@@ -25,6 +25,7 @@ def command(
         str | None, typer.Option(help="Drop lines whose COLUMN starts with PREFIX: InvoiceNo=C.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort by time first (stable).")] = False,
+    event: Annotated[str | None, typer.Option(help="The event of every line, where the log has no such column.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first events.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
     trace_source: Annotated[str, typer.Option(help="Whose list the trace shows: cooc | own | popularity | fused.")] = (
@@ -34,7 +35,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
+    from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.backtest.run import BacktestRequest, run_backtest
+    from stream_rec.cli.progress import bar, silent
 
     request = BacktestRequest(
         log=log,
@@ -42,15 +45,13 @@ def command(
         preset=preset,
         batch=batch,
         replica_lag_events=replica_lag_events,
-        columns=columns,
-        drop_prefix=drop_prefix,
-        sort=sort,
+        log_format=parse_log_format(columns, drop_prefix, sort, event),
         limit=limit,
         trace=trace,
         trace_source=trace_source,
         lists=lists,
     )
-    figures = run_backtest(request, progress=not as_json)
+    figures = run_backtest(request, silent if as_json else bar)
     if as_json:
         import json
 

@@ -1,0 +1,123 @@
+"""One backtest from a log file to figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TextIO
+
+import msgspec
+
+from stream_rec.backtest.event_log import LogEvent, read_log
+from stream_rec.backtest.log_format import LogFormat
+from stream_rec.backtest.records import LogRecord
+from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
+from stream_rec.backtest.scorer import FUSED, TRACEABLE, Scorer
+from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.rounds import RoundResult
+from stream_rec.core.state.items import ItemTable
+from stream_rec.errors import ConfigError
+
+EXCLUDED_HISTORY_EVENTS = 16_384
+"""History kept when repeats are excluded: an item is known to be had only while its event is in the history."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    """What `stream-rec backtest` was asked for; the fields are its options."""
+
+    log: Path
+    repeats: str = "allowed"
+    preset: str = "retail"
+    batch: int = 1
+    replica_lag_events: int = 0
+    log_format: LogFormat = field(default_factory=LogFormat)
+    limit: int | None = None
+    trace: Path | None = None
+    trace_source: str = FUSED
+    lists: Path | None = None
+
+
+Progress = Callable[[Sequence[LogEvent]], Iterable[LogEvent]]
+
+
+def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
+    """Replay the log of `request` and return its figures.
+
+    Parameters
+    ----------
+    progress
+        Wraps the events to show how far the replay is.
+
+    Raises
+    ------
+    ConfigError
+        An option has no such value, or the log cannot be read.
+    """
+    preset = _preset(request)
+    events = list(_limited(read_log(request.log, request.log_format), request.limit))
+    items = ItemTable(preset)
+    settings = BacktestSettings(
+        exclude="had" if request.repeats == "excluded" else "nothing",
+        batch=request.batch,
+        replica_lag_events=request.replica_lag_events,
+    )
+    with ExitStack() as files:
+        trace = files.enter_context(request.trace.open("w", encoding="utf-8")) if request.trace else None
+        lists = files.enter_context(request.lists.open("w", encoding="utf-8")) if request.lists else None
+        scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
+        backtest = Backtest(settings, preset, items, scorer)
+        started = perf_counter()
+        backtest.run(progress(events), _list_writer(lists))
+        seconds = perf_counter() - started
+    return {
+        "variant": f"{preset.name}, repeats {request.repeats}",
+        "events": counts(backtest.stats),
+        **scorer.as_dict(),
+        "seconds": seconds,
+        "events_per_s": len(events) / max(seconds, 1e-9),
+        "bytes_per_user": backtest.bytes_per_user(),
+        "bytes_per_item": backtest.bytes_per_item(),
+    }
+
+
+def _preset(request: BacktestRequest) -> Preset:
+    if request.preset not in PRESETS:
+        raise ConfigError(f"--preset: need one of {', '.join(PRESETS)}; got {request.preset!r}.")
+    if request.repeats not in ("allowed", "excluded"):
+        raise ConfigError(f"--repeats: need allowed or excluded; got {request.repeats!r}.")
+    if request.trace_source not in TRACEABLE:
+        raise ConfigError(f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}.")
+    preset = PRESETS[request.preset]
+    return replace(preset, history_events=EXCLUDED_HISTORY_EVENTS) if request.repeats == "excluded" else preset
+
+
+def _limited(events: Iterable[LogEvent], limit: int | None) -> Iterator[LogEvent]:
+    for event in events:
+        if limit is not None and event.index >= limit:
+            return
+        yield event
+
+
+def _list_writer(out: TextIO | None) -> Callable[[RoundResult, list[LogRecord]], None]:
+    """Return what writes every published list as {"event_index", "user_id", "items"}."""
+
+    def write(result: RoundResult, records: list[LogRecord]) -> None:
+        if out is None:
+            return
+        index_of = {(record.topic, record.offset): record.index for record in records}
+        for published in result.lists:
+            value = msgspec.json.decode(published.value or b"null")
+            trigger = value["trigger"]
+            line = {
+                "event_index": index_of[trigger["topic"], trigger["offset"]],
+                "user_id": value["user_id"],
+                "items": [item["item_id"] for item in value["items"]],
+            }
+            out.write(json.dumps(line) + "\n")
+
+    return write

@@ -1,0 +1,147 @@
+"""The item replica's feed: reads all of `item-rows` and `items`, then follows both.
+
+Every worker reads the whole compacted topics at start, so a shard that it takes over is already in memory: it only
+has to read on to the end and to know the shard's last watermark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.wire import decode_item
+from stream_rec.errors import ContractError
+
+PROGRESS_S = 2.0
+POLL_MS = 500
+READ_RECORDS = 5000
+FOLLOW_RECORDS = 200  # a poll holds up the event loop: about 10 µs per row
+
+log = logging.getLogger(__name__)
+
+
+class ItemTail:
+    """Absorbs the rows of all shards but the owned ones into the item table.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        `host:port[,host:port…]`.
+    items
+        The table; only this object and the item plane write it.
+    rows_topic, items_topic
+        Names of `item-rows` and `items`.
+    partitions
+        Number of shards, and of partitions of `items`.
+    on_refused
+        Called with the reason of each catalogue record that cannot be used.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        items: ItemTable,
+        *,
+        rows_topic: str,
+        items_topic: str,
+        partitions: dict[str, int],
+        on_refused: Callable[[str], None],
+    ) -> None:
+        self._items = items
+        self._rows_topic = rows_topic
+        self._on_refused = on_refused
+        self._places = [TopicPartition(t, p) for t in (rows_topic, items_topic) for p in range(partitions[t])]
+        self._watermarks: dict[int, bytes] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._moved = asyncio.Event()
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=POLL_MS,
+            max_partition_fetch_bytes=1 << 20,
+        )
+        self.owned: set[int] = set()
+
+    async def start(self) -> None:
+        """Connect and read both topics to their present end."""
+        started = time.monotonic()
+        await self._consumer.start()
+        self._consumer.assign(self._places)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._places)
+        self._positions = await self._consumer.beginning_offsets(self._places)
+        total = sum(ends[place] - self._positions[place] for place in self._places)
+        said = started
+        while left := sum(max(0, ends[place] - self._positions[place]) for place in self._places):
+            await self._poll(100, READ_RECORDS)
+            if time.monotonic() - said > PROGRESS_S:
+                said = time.monotonic()
+                log.info("reading items: %d of %d records", total - left, total)
+        log.info("%d items in memory after %.2f s, %d records", self._items.n, time.monotonic() - started, total)
+
+    async def run(self) -> None:
+        """Follow both topics until cancelled."""
+        while True:
+            await self._poll(POLL_MS, FOLLOW_RECORDS)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    def lag(self) -> int:
+        """Return how many records of both topics are not read yet, as far as the last fetches told."""
+        return sum(max(0, (self._consumer.highwater(place) or 0) - self._positions[place]) for place in self._places)
+
+    async def caught_up(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes | None]]:
+        """Wait until the rows of `shards` are read to their present end.
+
+        Returns
+        -------
+        dict
+            Per shard: the offset its next record will get, and its last watermark record's value (`None`: never had
+            one). `run` must be under way.
+        """
+        places = [TopicPartition(self._rows_topic, shard) for shard in shards]
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(places)
+        while any(self._positions[place] < ends[place] for place in places):
+            self._moved.clear()
+            await self._moved.wait()
+        return {place.partition: (ends[place], self._watermarks.get(place.partition)) for place in places}
+
+    async def _poll(self, timeout_ms: int, max_records: int) -> None:
+        fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        for place, records in fetched.items():
+            absorb = self._absorb_rows if place.topic == self._rows_topic else self._absorb_items
+            absorb(place.partition, records)
+        for place in self._places:
+            self._positions[place] = max(self._positions[place], await self._consumer.position(place))
+        self._moved.set()
+
+    def _absorb_rows(self, shard: int, records: Iterable[Any]) -> None:
+        """Absorb one shard's rows. A table that includes the shard's own deltas already keeps its newer rows."""
+        for record in records:
+            if record.key == WATERMARK_KEY:
+                self._watermarks[shard] = record.value
+            elif record.value is not None and record.key[:1] != b"\0" and shard not in self.owned:
+                self._items.absorb(decode_row(record.key, record.value))
+
+    def _absorb_items(self, partition: int, records: Iterable[Any]) -> None:
+        """Name the items of the catalogue and note which are not available; a tombstone makes one unavailable."""
+        for record in records:
+            if record.key is None:
+                self._on_refused("null-key")
+                continue
+            try:
+                available = record.value is not None and decode_item(record.value, record.key).available
+                row = self._items.intern(record.key.decode())
+            except (ContractError, UnicodeDecodeError) as error:
+                self._on_refused(getattr(error, "reason", "not-utf-8"))
+                continue
+            self._items.set_available(row, available)

@@ -1,0 +1,156 @@
+"""What the worker measures, declared once in `METRICS`; `docs/metrics.md` lists every line of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stream_rec.core.rounds import RoundStats
+
+
+class MetricSpec(NamedTuple):
+    """One metric: `kind` is counter, gauge, histogram or bulk (a histogram filled by the array)."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_LAG_S = (0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
+_ROUND_EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 4000)
+_TOPIC = ("topic", "partition")
+
+METRICS = (
+    MetricSpec("events", "counter", "Events read, by outcome: applied, duplicate, dead.", ("outcome",)),
+    MetricSpec("events_applied", "counter", "Events applied, by kind (GA4 name).", ("kind",)),
+    MetricSpec("dead_letters", "counter", "Records sent to dead-letter, by reason.", ("reason",)),
+    MetricSpec("catalogue_refused", "counter", "Records of items that could not be used, by reason.", ("reason",)),
+    MetricSpec("foreign_partition_events", "counter", "Events on another partition than murmur2(key) names."),
+    MetricSpec("lists", "counter", "Lists published (after events and by the sweep)."),
+    MetricSpec("rounds", "counter", "Rounds whose effects are durable."),
+    MetricSpec("round_events", "histogram", "Events per round.", (), _ROUND_EVENTS),
+    MetricSpec("stage_seconds", "counter", "Time spent by stage: decode learn rank outputs changelog.", ("stage",)),
+    MetricSpec("event_to_list_seconds", "bulk", "Record timestamp to its list acknowledged by Kafka.", (), _LAG_S),
+    MetricSpec("looks", "counter", "Item lines that could be looked up in the user's last published list."),
+    MetricSpec("hits", "counter", "Looks found, by list: served or popular.", ("list",)),
+    MetricSpec("reciprocal_ranks", "counter", "Sum of 1/rank of the looks found, by list.", ("list",)),
+    MetricSpec("coalesced_looks", "counter", "Looks whose user had an earlier event in the same round."),
+    MetricSpec("coalesced_hits", "counter", "... of which found in the served list."),
+    MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
+    MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
+    MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
+    MetricSpec("flush_interval_seconds", "gauge", "Present pause between two flushes of item rows."),
+    MetricSpec("consumer_lag", "gauge", "Records not yet handed to the planes.", _TOPIC),
+    MetricSpec("replica_lag", "gauge", "Records of item-rows and items not yet read."),
+    MetricSpec("cached_users", "gauge", "User states held in memory."),
+    MetricSpec("item_rows", "gauge", "Items in memory."),
+    MetricSpec("partitions", "gauge", "Partitions this worker owns and has restored."),
+    MetricSpec("restore_seconds", "gauge", "Duration of the last restore after an assignment."),
+    MetricSpec("commit_age_seconds", "gauge", "Seconds since offsets were committed last."),
+)
+"""Names carry the prefix `stream_rec_`; counters end in `_total` on the page."""
+
+PREFIX = "stream_rec_"
+
+
+class BulkHistogram(Collector):
+    """A histogram that takes a whole round's values at once: about 20 ns each instead of 2 µs."""
+
+    def __init__(self, name: str, help_text: str, buckets: Sequence[float]) -> None:
+        self._name = name
+        self._help = help_text
+        self._bounds = np.array(buckets, np.float64)
+        self._counts = np.zeros(len(buckets) + 1, np.int64)
+        self._sum = 0.0
+        self._lock = threading.Lock()
+
+    def observe(self, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        """Count every value of a float64[n]."""
+        places = np.searchsorted(self._bounds, values)
+        with self._lock:
+            self._counts += np.bincount(places, minlength=len(self._counts))
+            self._sum += float(values.sum())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the histogram as Prometheus expects it: cumulative buckets."""
+        with self._lock:
+            cumulative, total = np.cumsum(self._counts).tolist(), self._sum
+        bounds = [*(str(bound) for bound in self._bounds.tolist()), "+Inf"]
+        family = HistogramMetricFamily(self._name, self._help)
+        family.add_metric([], list(zip(bounds, cumulative, strict=True)), total)
+        yield family
+
+
+class Metrics:
+    """The worker's own registry; nothing is registered globally, so a process may hold several."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._metrics = {spec.name: self._build(spec) for spec in METRICS}
+
+    def _build(self, spec: MetricSpec) -> Counter | Gauge | Histogram | BulkHistogram:
+        name = PREFIX + spec.name
+        if spec.kind == "counter":
+            return Counter(name, spec.help, spec.labels, registry=self.registry)
+        if spec.kind == "gauge":
+            return Gauge(name, spec.help, spec.labels, registry=self.registry)
+        if spec.kind == "histogram":
+            return Histogram(name, spec.help, spec.labels, buckets=spec.buckets, registry=self.registry)
+        bulk = BulkHistogram(name, spec.help, spec.buckets)
+        self.registry.register(bulk)
+        return bulk
+
+    def serve(self, host: str, port: int) -> int:
+        """Serve `/metrics` from a thread of its own and return the port (0 asks for a free one)."""
+        server, _ = start_http_server(port, host, self.registry)
+        return int(server.server_port)
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        counter = cast(Counter, self._metrics[name])
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def put(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = cast(Gauge, self._metrics[name])
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def clear(self, name: str) -> None:
+        """Forget all labelled children of a gauge (partitions that went away)."""
+        cast(Gauge, self._metrics[name]).clear()
+
+    def list_ages(self, seconds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        """Count a round's delays from event to list, float64[n]."""
+        cast(BulkHistogram, self._metrics["event_to_list_seconds"]).observe(seconds)
+
+    def round_done(self, stats: RoundStats) -> None:
+        """Count one round (or sweep) whose effects are durable."""
+        if stats.read:
+            self.add("rounds")
+            cast(Histogram, self._metrics["round_events"]).observe(stats.read)
+        for outcome, n in (("applied", stats.applied), ("duplicate", stats.duplicates), ("dead", stats.dead)):
+            self.add("events", n, outcome=outcome)
+        self._add_each("events_applied", "kind", stats.by_kind)
+        self._add_each("dead_letters", "reason", stats.dead_by_reason)
+        self._add_each("stage_seconds", "stage", stats.stage_seconds)
+        self.add("foreign_partition_events", stats.foreign_partition)
+        self.add("lists", stats.lists)
+        self.add("looks", stats.looks)
+        self.add("hits", stats.hits, list="served")
+        self.add("hits", stats.popular_hits, list="popular")
+        self.add("reciprocal_ranks", stats.reciprocal_ranks, list="served")
+        self.add("reciprocal_ranks", stats.popular_reciprocal_ranks, list="popular")
+        self.add("coalesced_looks", stats.coalesced_looks)
+        self.add("coalesced_hits", stats.coalesced_hits)
+
+    def _add_each(self, name: str, label: str, amounts: Mapping[str, float]) -> None:
+        for value, amount in amounts.items():
+            self.add(name, amount, **{label: str(value)})

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, RdictIter, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DbClosedError, DBCompressionType, Options, Rdict, RdictIter, WriteBatch
 
 from stream_rec.core.rounds import Put
 from stream_rec.core.state.user_codec import deadline_key, parse_deadline_key
@@ -164,7 +165,8 @@ class RocksUserStore:
     def close(self) -> None:
         """Flush, and free the lock on the folder: another process, or this one, may open it at once."""
         # `Rdict.close` frees the lock only when no iterator of it lives: `_read_page` drops its own.
-        self._db.close()
+        with suppress(DbClosedError):
+            self._db.close()
 
 
 def _open(folder: Path, cache: Cache) -> Rdict:

@@ -47,7 +47,8 @@ def merge(current: bytes | None, incoming: bytes | None, key: bytes) -> Merged:
 
     Notes
     -----
-    Applying the same records again changes nothing, so a restore may start anywhere before its position.
+    With an owner and one zombie the winner does not depend on where the reading starts, so a restore may start
+    anywhere before its position. Three writers that fork one user could beat each other in a circle.
     """
     if incoming is None or current is None or incoming == current:
         return Merged(incoming, False)

@@ -14,9 +14,9 @@ def command(
     folder: Annotated[Path, typer.Argument(help="Where to write NAME.json files.")] = Path("schemas"),
 ) -> None:
     """Write the JSON Schemas of the events, lists and catalogue records."""
-    import json  # noqa: PLC0415 - commands load what they need when they run
+    import json
 
-    from stream_rec.core.schemas import render  # noqa: PLC0415 - as above
+    from stream_rec.core.schemas import render
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, schema in render().items():

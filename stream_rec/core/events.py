@@ -40,7 +40,7 @@ class ItemLine(msgspec.Struct, frozen=True, gc=False):
 Lines = Annotated[tuple[ItemLine, ...], msgspec.Meta(extra_json_schema={"maxItems": MAX_ITEMS})]
 
 
-class WireEvent(msgspec.Struct, frozen=True, gc=False):
+class WireEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing a user did, as a shop writes it to `clicks` or `purchases`; fields not named here do no harm.
 
     The record's key is `user_id` in UTF-8. `items` (a whole basket) wins over `item_id`, whose `quantity` and `price`

@@ -1,0 +1,54 @@
+"""Kernels give their slow twins' lists, to the last bit of every score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_rec.core.presets import PRESETS, SOURCE_NAMES, Preset
+from stream_rec.core.ranking.reasons import RECENT_ITEMS, Reasons
+from stream_rec.core.ranking.rules import exclude_rows
+from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.sources.registry import build_sources
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import UserView
+from tests.twins import sources as twin
+from tests.twins.small_shop import small_shop, some_user
+
+seeds = st.integers(0, 2**32 - 1)
+counts = st.integers(0, 80)
+exclusions = st.frozensets(st.integers(0, 59), max_size=30)
+
+
+def twin_scores(name: str, preset: Preset, items: ItemTable, user: UserView) -> dict[int, float]:
+    if name == "cooc":
+        return twin.cooc(items, user, preset.cooc)
+    return twin.own(items, user, preset.own) if name == "own" else twin.popularity(items)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+@pytest.mark.parametrize("place", range(len(SOURCE_NAMES)), ids=SOURCE_NAMES)
+@settings(deadline=None, max_examples=40)
+@given(seed=seeds, events=counts, excluded=exclusions)
+def test_source(place: int, preset: Preset, seed: int, events: int, excluded: frozenset[int]) -> None:
+    items = small_shop(seed, preset=preset)
+    user = some_user(seed, items, events)
+    scratch = Scratch(items.capacity)
+    exclude_rows(scratch, np.array(sorted(excluded), np.int32))
+    rows, scores = build_sources(preset)[place].propose(items, user, scratch)
+    expected = twin.propose(twin_scores(SOURCE_NAMES[place], preset, items, user), items, set(excluded))
+    assert list(zip(rows.tolist(), scores.tolist(), strict=True)) == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=seeds, events=counts, n_chosen=st.integers(0, 20))
+def test_reasons(seed: int, events: int, n_chosen: int) -> None:
+    items, cooc = small_shop(seed), PRESETS["retail"].cooc
+    user = some_user(seed, items, events)
+    chosen = np.random.default_rng(seed).permutation(items.n)[:n_chosen].astype(np.int32)
+    scratch = Scratch(items.capacity)
+    actual = Reasons(cooc).because(items, user, chosen, scratch)
+    assert actual.tolist() == twin.because(items, user, cooc, chosen, RECENT_ITEMS)
+    assert (scratch.slot == -1).all()

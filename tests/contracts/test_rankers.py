@@ -17,7 +17,7 @@ RANKERS: dict[str, Ranker] = {"rrf": ReciprocalRankFusion(PRESETS["retail"].fusi
 SEEDS = range(4)
 
 
-@pytest.fixture(params=RANKERS.values(), ids=RANKERS.keys())
+@pytest.fixture(params=list(RANKERS.values()), ids=list(RANKERS))
 def ranker(request: pytest.FixtureRequest) -> Ranker:
     chosen: Ranker = request.param
     return chosen
@@ -49,7 +49,7 @@ def test_each_row_once_best_first_and_out_of_the_union(ranker: Ranker, seed: int
 def test_types_are_the_promised_ones(ranker: Ranker) -> None:
     scratch = Scratch()
     ranked = ranker.rank(proposals_for(1, scratch), scratch, 20)
-    assert (ranked.rows.dtype, ranked.scores.dtype, ranked.sources.dtype) == (np.int32, np.float64, np.uint8)
+    assert [column.dtype.name for column in ranked] == ["int32", "float64", "uint8"]
 
 
 def test_a_short_union_is_ranked_whole(ranker: Ranker) -> None:

@@ -67,7 +67,7 @@ class ReciprocalRankFusion:
 
     Notes
     -----
-    O(candidates). Deterministic; learns nothing.
+    O(candidates). Deterministic; learns nothing. Holds a buffer: one instance serves one thread.
 
     References
     ----------

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class LogRecord(NamedTuple):
-    """One line of a log; `index` is its 0-based number, `timestamp` the event time in ms."""
+    """One line of a log; `event_index` is its 0-based number, `timestamp` the event time in ms."""
 
-    index: int
+    event_index: int
     topic: str
     partition: int
     offset: int

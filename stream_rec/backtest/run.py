@@ -109,7 +109,7 @@ def _list_writer(out: TextIO | None) -> Callable[[RoundResult, list[LogRecord]],
     def write(result: RoundResult, records: list[LogRecord]) -> None:
         if out is None:
             return
-        index_of = {(record.topic, record.offset): record.index for record in records}
+        index_of = {(record.topic, record.offset): record.event_index for record in records}
         for published in result.lists:
             value = msgspec.json.decode(published.value or b"null")
             trigger = value["trigger"]

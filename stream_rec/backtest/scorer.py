@@ -101,4 +101,4 @@ class Scorer:
 
 def _index(record: object) -> int:
     assert isinstance(record, LogRecord)
-    return record.index
+    return record.event_index

@@ -73,17 +73,21 @@ class UserCache:
         self._users.pop((partition, key), None)
 
     def _read(self, keys: list[bytes], store: UserStoreReader) -> list[UserState]:
-        states = []
+        """Decode the users of `keys`; two reads of the store, however many users."""
+        states: list[UserState] = []
+        wanted: list[list[bytes]] = []
         for key, head in zip(keys, store.get_many([head_key(key) for key in keys]), strict=True):
             user_id = key.decode()
-            state = UserState(user_id, self._history_events) if head is None else self._decode(user_id, head, store)
-            states.append(state)
+            if head is None:
+                states.append(UserState(user_id, self._history_events))
+                wanted.append([])
+            else:
+                states.append(decode_head(user_id, head, self._history_events))
+                wanted.append(keys_to_load(states[-1]))
+        values = iter(store.get_many([key for some in wanted for key in some]) if any(wanted) else [])
+        for state, some in zip(states, wanted, strict=True):
+            if some:
+                attach(state, [next(values) for _ in some])
+            if state.n_total:
+                state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view().tolist()))
         return states
-
-    def _decode(self, user_id: str, head: bytes, store: UserStoreReader) -> UserState:
-        state = decode_head(user_id, head, self._history_events)
-        wanted = keys_to_load(state)
-        if wanted:
-            attach(state, store.get_many(wanted))
-        state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view().tolist()))
-        return state

@@ -87,7 +87,7 @@ def replayed() -> tuple[Backtest, dict[int, list[dict[str, object]]]]:
 
     def keep(result: RoundResult, records: list[LogRecord]) -> None:
         for published in result.lists:
-            lists[records[-1].index] = msgspec.json.decode(published.value or b"")["items"]
+            lists[records[-1].event_index] = msgspec.json.decode(published.value or b"")["items"]
 
     backtest = Backtest(BacktestSettings(), PRESET, ItemTable(PRESET), NoObserver())
     backtest.run(events(), keep)

@@ -57,6 +57,19 @@ def read_log(
         raise ConfigError(f"{path}: need a readable CSV or JSONL log; got {error}.") from error
 
 
+def count_rows(path: Path) -> int:
+    """Return how many rows the log has, to show progress: its lines, without a header. Raises ConfigError."""
+    try:
+        with path.open("rb") as raw, _unpacked(raw) as text:
+            first = text.readline()
+            rows = 0 if not first or not first.lstrip().startswith("{") else 1
+            while block := text.buffer.read(1 << 20):
+                rows += block.count(b"\n")
+            return rows
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigError(f"{path}: need a readable CSV or JSONL log; got {error}.") from error
+
+
 def _unpacked(raw: io.BufferedReader) -> TextIO:
     packed = raw.peek(2)[:2] == _GZIP_MAGIC
     # Descriptions in old code pages are common and harmless; ids that are no UTF-8 are refused further down.

@@ -1,71 +1,93 @@
-"""How a record nothing could be learned from lies in `dead-letter`: its own key, the start of its value, why in headers.
+"""A dead letter as a Kafka record and back: the start of the raw value; in headers what is wrong and where it was.
 
-========== =================================================================
-reason     machine-readable, e.g. ``not-json``: a label of the metrics
-detail     the sentence for a person
-topic, partition, offset, timestamp_ms   where the record came from and when
-length     bytes of the whole value, ``-1`` if it was null
-sha256     of the whole value, in hex; empty if it was null
-========== =================================================================
-
-All headers are UTF-8 text.
+Headers (all text): reason, detail, topic, partition, offset, timestamp_ms, value_bytes ("null" where the record had no
+value), value_sha256 (of the whole value).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import NamedTuple
 
 from stream_rec.core.rounds import DeadLetter
-from stream_rec.errors import ContractError
 
-KEPT_BYTES = 64 << 10
-
-
-def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
-    """Return the headers of a dead letter, in the order of the table above."""
-    value = letter.value
-    fields = {
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "topic": letter.topic,
-        "partition": str(letter.partition),
-        "offset": str(letter.offset),
-        "timestamp_ms": str(letter.timestamp_ms),
-        "length": "-1" if value is None else str(len(value)),
-        "sha256": "" if value is None else sha256(value).hexdigest(),
-    }
-    return [(name, text.encode()) for name, text in fields.items()]
+KEPT_BYTES = 64 * 1024
+"""How much of the raw value is kept."""
+_NULL = b"null"
 
 
-def kept_value(value: bytes | None) -> bytes | None:
-    """Return what `dead-letter` keeps of a raw value: its first 64 KiB."""
-    return None if value is None else value[:KEPT_BYTES]
+class DeadLetterRecord(NamedTuple):
+    """What is produced to `dead-letter`."""
+
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
 
 
-def read_dead_letter(
-    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
-) -> tuple[DeadLetter, bool]:
-    """Return a record of `dead-letter` as it was written, and whether its value is whole (so that it can be retried).
+class StoredDeadLetter(NamedTuple):
+    """A dead letter as read back; `value` is the raw value, or its start where `truncated`."""
 
-    Raises
-    ------
-    ContractError
-        Headers are missing: somebody else wrote the record.
+    letter: DeadLetter
+    value_bytes: int | None
+    value_sha256: str
+
+    @property
+    def truncated(self) -> bool:
+        """Whether only the start of the raw value was kept."""
+        return self.value_bytes is not None and self.value_bytes > len(self.letter.value or b"")
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the record can be sent again as it was; one with neither key nor value no producer takes."""
+        has_any = self.letter.key is not None or self.letter.value is not None
+        return bool(self.letter.topic) and has_any and not self.truncated
+
+
+def encode(dead: DeadLetter) -> DeadLetterRecord:
+    """Return the record to produce for `dead`.
+
+    Examples
+    --------
+    >>> encode(DeadLetter("clicks", 0, 7, 1000, b"anna", b"{", "not-json", "value: need JSON")).headers[0]
+    ('reason', b'not-json')
     """
-    fields = {name: (text or b"").decode("utf-8", "replace") for name, text in headers}
-    try:
-        letter = DeadLetter(
-            fields["topic"],
-            int(fields["partition"]),
-            int(fields["offset"]),
-            int(fields["timestamp_ms"]),
-            key,
-            value,
-            fields["reason"],
-            fields["detail"],
-        )
-        length = int(fields["length"])
-    except (KeyError, ValueError) as error:
-        raise ContractError("bad-headers", f"dead letter: need the headers of a dead letter; got {fields}.") from error
-    return letter, length == (-1 if value is None else len(value))
+    value = dead.value if dead.value is not None else b""
+    headers = [
+        ("reason", dead.reason.encode()),
+        ("detail", dead.detail.encode(errors="backslashreplace")),
+        ("topic", dead.topic.encode()),
+        ("partition", b"%d" % dead.partition),
+        ("offset", b"%d" % dead.offset),
+        ("timestamp_ms", b"%d" % dead.timestamp_ms),
+        ("value_bytes", _NULL if dead.value is None else b"%d" % len(value)),
+        ("value_sha256", sha256(value).hexdigest().encode()),
+    ]
+    return DeadLetterRecord(dead.key, value[:KEPT_BYTES], headers)
+
+
+def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> StoredDeadLetter:
+    """Return the dead letter of a record of `dead-letter`; what somebody else wrote there gets the reason "unknown"."""
+    said = {name: text for name, text in headers if isinstance(text, bytes)}
+    size = said.get("value_bytes", b"")
+    letter = DeadLetter(
+        _text(said, "topic"),
+        _number(said, "partition"),
+        _number(said, "offset"),
+        _number(said, "timestamp_ms"),
+        key,
+        None if size == _NULL else value,
+        _text(said, "reason") or "unknown",
+        _text(said, "detail"),
+    )
+    value_bytes = None if letter.value is None else _number(said, "value_bytes")
+    return StoredDeadLetter(letter, value_bytes, _text(said, "value_sha256"))
+
+
+def _text(said: dict[str, bytes], name: str) -> str:
+    return said.get(name, b"").decode(errors="replace")
+
+
+def _number(said: dict[str, bytes], name: str) -> int:
+    text = said.get(name, b"")
+    return int(text) if text.removeprefix(b"-").isdigit() and len(text) < 20 else -1

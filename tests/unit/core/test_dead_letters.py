@@ -1,31 +1,56 @@
-"""A dead letter travels as key, start of the value, and headers."""
+"""Dead letters: what is kept of a bad record, and which can be sent again."""
 
 from __future__ import annotations
 
-import pytest
+from hashlib import sha256
 
-from stream_rec.core.dead_letters import KEPT_BYTES, dead_letter_headers, kept_value, read_dead_letter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_rec.core.dead_letters import KEPT_BYTES, decode, encode
 from stream_rec.core.rounds import DeadLetter
-from stream_rec.errors import ContractError
 
-LETTER = DeadLetter("clicks", 3, 17, 1_700_000_000_000, b"anna", b"{not json", "not-json", "value: need JSON; got {not")
-
-
-@pytest.mark.parametrize("value", [b"{not json", b"", None, b"\xff\xfe"])
-def test_what_was_written_is_read_back_whole(value: bytes | None) -> None:
-    letter = LETTER._replace(value=value)
-    assert read_dead_letter(letter.key, kept_value(value), dead_letter_headers(letter)) == (letter, True)
+LETTER = DeadLetter(
+    "clicks", 3, 1042, 1_700_000_000_000, b"anna", b"{", "not-json", "value: need one JSON object; got …"
+)
+maybe_bytes = st.none() | st.binary(max_size=50)
 
 
-def test_a_huge_value_keeps_its_start_its_length_and_its_checksum() -> None:
-    letter = LETTER._replace(value=b"x" * (KEPT_BYTES + 1))
-    headers = dict(dead_letter_headers(letter))
-    assert headers["length"] == b"65537"
-    assert len(headers["sha256"]) == 64
-    read, whole = read_dead_letter(letter.key, kept_value(letter.value), list(headers.items()))
-    assert (len(read.value or b""), whole) == (KEPT_BYTES, False)
+def test_headers_say_what_is_wrong_and_where_it_was() -> None:
+    record = encode(LETTER)
+    assert (record.key, record.value) == (b"anna", b"{")
+    assert {name: text.decode() for name, text in record.headers} == {
+        "reason": "not-json",
+        "detail": "value: need one JSON object; got …",
+        "topic": "clicks",
+        "partition": "3",
+        "offset": "1042",
+        "timestamp_ms": "1700000000000",
+        "value_bytes": "1",
+        "value_sha256": sha256(b"{").hexdigest(),
+    }
 
 
-def test_a_record_of_somebody_else_is_refused() -> None:
-    with pytest.raises(ContractError, match="need the headers"):
-        read_dead_letter(b"k", b"v", [("reason", b"x")])
+@given(maybe_bytes, maybe_bytes, st.text(max_size=20))
+def test_a_small_record_comes_back_as_it_was(key: bytes | None, value: bytes | None, detail: str) -> None:
+    letter = LETTER._replace(key=key, value=value, detail=detail)
+    stored = decode(*encode(letter))
+    assert stored.letter._replace(detail=detail) == letter
+    assert not stored.truncated
+    assert stored.retryable == (key is not None or value is not None)
+
+
+def test_of_a_large_value_the_start_the_size_and_the_digest_are_kept() -> None:
+    value = b"x" * (KEPT_BYTES + 1)
+    stored = decode(*encode(LETTER._replace(value=value)))
+    assert stored.letter.value == value[:KEPT_BYTES]
+    assert (stored.value_bytes, stored.value_sha256) == (len(value), sha256(value).hexdigest())
+    assert stored.truncated
+    assert not stored.retryable
+
+
+@given(maybe_bytes, maybe_bytes, st.lists(st.tuples(st.sampled_from(["topic", "offset", "value_bytes"]), st.binary())))
+def test_whatever_lies_in_the_topic_can_be_read(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
+    assert decode(key, value, headers).letter.reason == "unknown"

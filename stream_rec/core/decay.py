@@ -47,14 +47,20 @@ def landmark_ms(epoch: int, decay_ms: float) -> float:
 def weight(time_ms: int, epoch: int, decay_ms: float) -> float:
     """Return g(t) = exp((t - L) / τ): at least 1 and at most 2^46 within the epoch, smaller before it.
 
+    Reckoned from the landmark of the time's own epoch and then rebased, so that the bits of a contribution do not
+    depend on the epoch it is stored under.
+
     Examples
     --------
     >>> weight(0, 0, 1000.0)
     1.0
     >>> weight(1000, 0, 1000.0) == math.e
     True
+    >>> weight(1000, 1, 1000.0) == math.e * 2.0**-46
+    True
     """
-    return math.exp((time_ms - landmark_ms(epoch, decay_ms)) / decay_ms)
+    own = epoch_of(time_ms, decay_ms)
+    return math.exp((time_ms - landmark_ms(own, decay_ms)) / decay_ms) * rebase_factor(own, epoch)
 
 
 def rebase_factor(stored_epoch: int, epoch: int) -> float:

@@ -41,6 +41,7 @@ VERSION = 1
 RECORD = 0x64  # "d"
 _HEADER = struct.Struct("<BBHIIIII")
 _CRC = struct.Struct("<I")
+HEADER_BYTES = _HEADER.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class CountEntry:
 
 
 class CountColumns(NamedTuple):
-    """The numeric columns of a frame (see the module); read-only views of its bytes."""
+    """The numeric columns of a frame (see the module); views of its bytes."""
 
     hashes: UInt64Array
     offsets: Int64Array
@@ -94,11 +95,26 @@ class CountColumns(NamedTuple):
     topics: UInt8Array
 
 
+class FrameSizes(NamedTuple):
+    """Lengths of a frame's columns."""
+
+    entries: int
+    pairs: int
+    hashes: int
+    ids: int
+
+
 class Frame(NamedTuple):
-    """A decoded frame: `item_ids[i]` is the id of the item `columns.hashes[columns.id_items[i]]`."""
+    """A decoded frame; `item_ids[i]` is the id of item number `id_items[i]` of `hashes`.
+
+    The columns themselves are for kernels to read from `data` (uint8[bytes], read-only) with `columns_of`.
+    """
 
     n_shards: int
-    columns: CountColumns
+    data: UInt8Array
+    sizes: FrameSizes
+    hashes: list[int]
+    id_items: list[int]
     item_ids: list[str]
     last_partition: int
     newest_ms: int
@@ -116,7 +132,7 @@ class FrameBuilder:
     --------
     >>> builder = FrameBuilder(4)
     >>> builder.add(CountEntry(0, 0, 7, 0, 1000, "b", 6, 1.0, [5, 9], [1.0, 0.5]))
-    >>> {shard: len(decode(frame).columns.pairs) for shard, frame in builder.build().items()}
+    >>> {shard: decode(frame).sizes.pairs for shard, frame in builder.build().items()}
     {2: 2, 1: 2}
     """
 
@@ -229,25 +245,41 @@ def decode(frame: bytes) -> Frame:
         raise _corrupt(f"{ids_at + id_bytes + _CRC.size} bytes by its header", f"{len(frame)}")
     if crc32(memoryview(frame)[: -_CRC.size]) != _CRC.unpack_from(frame, len(frame) - _CRC.size)[0]:
         raise _corrupt("its CRC-32", "another")
-    columns = _columns(frame, n, p, h, m)
-    last_partition, newest_ms = _check(columns)
+    data, sizes = np.frombuffer(frame, np.uint8), FrameSizes(n, p, h, m)
+    last_partition, newest_ms = _check(data, sizes)
     if last_partition < 0:
         raise _corrupt("indices within its columns", "one outside")
-    return Frame(n_shards, columns, _item_ids(frame, ids_at, columns.id_lengths.tolist()), last_partition, newest_ms)
+    hashes = list(struct.unpack_from(f"<{h}Q", frame, _HEADER.size))
+    id_items = list(struct.unpack_from(f"<{m}I", frame, ids_at - 2 * (2 * n + m) - n - 4 * m))
+    item_ids = _item_ids(frame, ids_at, struct.unpack_from(f"<{m}H", frame, ids_at - n - 2 * m))
+    return Frame(n_shards, data, sizes, hashes, id_items, item_ids, last_partition, newest_ms)
 
 
-def _columns(frame: bytes, n: int, p: int, h: int, m: int) -> CountColumns:
-    at = _HEADER.size
-    columns = []
-    layout = (
-        ("<u8", h), ("<i8", n), ("<i8", n), ("<f8", n), ("<f8", p), ("<u4", n), ("<i4", n), ("<u4", p), ("<u4", m),
-        ("<u2", n), ("<u2", n), ("<u2", m), ("u1", n),
-    )  # fmt: skip
-    for dtype, length in layout:
-        column = np.frombuffer(frame, dtype, length, at)
-        columns.append(column)
-        at += column.nbytes
-    return CountColumns(*columns)
+@njit(cache=True)
+def columns_of(data: UInt8Array, sizes: FrameSizes) -> CountColumns:
+    """Return the columns of a frame without copying; in a kernel this costs nothing."""
+    n, p, h, m = sizes
+    a = HEADER_BYTES + 8 * h
+    b = a + 8 * (3 * n + p)
+    c = b + 4 * (2 * n + p + m)
+    d = c + 2 * (2 * n + m)
+    signed, floats = data[a : a + 16 * n].view(np.int64), data[a + 16 * n : b].view(np.float64)
+    words, shorts = data[b:c].view(np.uint32), data[c:d].view(np.uint16)
+    return CountColumns(
+        data[HEADER_BYTES:a].view(np.uint64),
+        signed[:n],
+        signed[n:],
+        floats[:n],
+        floats[n:],
+        words[:n],
+        words[n : 2 * n].view(np.int32),
+        words[2 * n : 2 * n + p],
+        words[2 * n + p :],
+        shorts[:n],
+        shorts[n : 2 * n],
+        shorts[2 * n :],
+        data[d : d + n],
+    )
 
 
 def _item_ids(frame: bytes, at: int, lengths: Iterable[int]) -> list[str]:
@@ -264,8 +296,9 @@ def _item_ids(frame: bytes, at: int, lengths: Iterable[int]) -> list[str]:
 
 
 @njit(cache=True)
-def _check(c: CountColumns) -> tuple[int, int]:
+def _check(data: UInt8Array, sizes: FrameSizes) -> tuple[int, int]:
     """Return the highest partition and the newest time; partition -1 if any index leaves its column."""
+    c = columns_of(data, sizes)
     n_hashes, n_pairs = len(c.hashes), 0
     last_partition, newest_ms = 0, -(2**63)
     for e in range(len(c.offsets)):

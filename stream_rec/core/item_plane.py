@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream_rec.core.decay import epoch_of, landmark_ms
+from stream_rec.core.decay import epoch_of
 from stream_rec.core.deltas import Frame, decode
 from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode_row, encode_watermark
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.state.pair_counts import CountRates, FrameRows, apply_counts
-from stream_rec.core.types import SOURCE_TOPICS, Int64Array
+from stream_rec.core.state.pair_counts import CountRates, FramePlace, apply_counts
+from stream_rec.core.types import SOURCE_TOPICS, Int32Array, Int64Array
 from stream_rec.errors import ConfigError
 
 
@@ -126,16 +126,17 @@ class ItemPlane:
         decoded = decode(frame)
         if decoded.n_shards != self._n_shards:
             raise _other_setting(shard, "shards", self._n_shards, decoded.n_shards)
-        frame_rows = self._frame_rows(shard, decoded, offset)
+        rows = self._rows(decoded)
         _make_room(state, decoded.last_partition)
-        rates = self._rates(decoded.newest_ms)
-        n_new: int = apply_counts(self._items.arrays(), decoded.columns, frame_rows, state.applied, rates)
-        # Also rows that included the frame already: whoever sent them on may have been another run of this worker,
-        # stopped before its rows arrived.
-        self._items.delta_offset[frame_rows.rows[(frame_rows.touched & frame_rows.open).view(bool)]] = offset
-        state.dirty.update(dict.fromkeys(frame_rows.rows[frame_rows.touched.view(bool)].tolist()))
+        rates, place = self._rates(decoded.newest_ms), FramePlace(shard, self._n_shards, offset)
+        n_new, touched = apply_counts(
+            self._items.arrays(), decoded.data, decoded.sizes, rows, place, state.applied, rates
+        )
+        # Touched are also rows that included the frame before: an earlier assignment of this shard may have changed
+        # them here and ended before they were handed out.
+        state.dirty.update(dict.fromkeys(touched.tolist()))
         state.next_offset = offset + 1
-        return n_new
+        return int(n_new)
 
     def flush(self, shard: int, limit_bytes: int) -> list[tuple[bytes, bytes]]:
         """Hand out changed rows as records of `item-rows`, those that changed first first.
@@ -186,25 +187,23 @@ class ItemPlane:
         state.draining, state.dirty = deque(state.dirty), {}
         return state.draining_to != state.flushed
 
-    def _frame_rows(self, shard: int, frame: Frame, offset: int) -> FrameRows:
-        """Return the frame's items in the table, rows made and named where needed."""
-        items, hashes = self._items, frame.columns.hashes
-        rows = items.rows_of_hashes(hashes.tolist())
-        for item, item_id in zip(frame.columns.id_items.tolist(), frame.item_ids, strict=True):
+    def _rows(self, frame: Frame) -> Int32Array:
+        """Return the row of each item of the frame, made and named where needed."""
+        items = self._items
+        rows = items.rows_of_hashes(frame.hashes)
+        for item, item_id in zip(frame.id_items, frame.item_ids, strict=True):
             if items.ids[rows[item]] is None:
                 items.name(int(rows[item]), item_id)
-        owned = hashes % np.uint64(self._n_shards) == np.uint64(shard)
-        still_open = owned & (items.delta_offset[rows] < offset)
-        return FrameRows(rows, owned.view(np.uint8), still_open.view(np.uint8), np.zeros(len(rows), np.uint8))
+        return rows
 
     def _rates(self, newest_ms: int) -> CountRates:
         """Move the landmarks up to the newest event and return what the kernel multiplies by."""
         items, cooc, popularity = self._items, self._items.preset.cooc, self._items.preset.popularity
         items.adopt_landmarks(epoch_of(newest_ms, cooc.decay_ms), epoch_of(newest_ms, popularity.decay_ms))
         return CountRates(
-            landmark_ms(items.pair_landmark, cooc.decay_ms),
+            items.pair_landmark,
             cooc.decay_ms,
-            landmark_ms(items.popularity_landmark, popularity.decay_ms),
+            items.popularity_landmark,
             popularity.decay_ms,
             cooc.backward_weight,
             cooc.mass_power,

@@ -52,6 +52,7 @@ class ItemArrays(NamedTuple):
     event_count: Int64Array
     first_seen_ms: Int64Array
     last_seen_ms: Int64Array
+    delta_offset: Int64Array
     listable: UInt8Array
     named: UInt8Array
     unavailable: UInt8Array

@@ -20,12 +20,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from stream_rec.core.deltas import CountColumns
+from stream_rec.core.decay import HALVINGS_PER_EPOCH
+from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
 from stream_rec.core.state.items import SMALLEST_MASS, ItemArrays
 from stream_rec.core.state.popular import popular_raise
 from stream_rec.core.types import Int32Array, Int64Array, UInt8Array
+
+BoolArray = npt.NDArray[np.bool_]
 
 _EVENT_DONE = 65536  # above every line number
 
@@ -33,87 +37,120 @@ _EVENT_DONE = 65536  # above every line number
 class CountRates(NamedTuple):
     """What the kernel needs of the preset and of the table's landmarks."""
 
-    pair_landmark_ms: float
+    pair_landmark: int
     pair_decay_ms: float
-    popularity_landmark_ms: float
+    popularity_landmark: int
     popularity_decay_ms: float
     backward_weight: float
     mass_power: float
     candidate_power: float
 
 
-class FrameRows(NamedTuple):
-    """The items of a frame in this table, one entry per hash of the frame.
+class FramePlace(NamedTuple):
+    """Where a frame comes from: its shard of how many, and its offset in `item-deltas`."""
 
-    `rows` int32[h]. `owned` uint8[h]: in the frame's shard. `open` uint8[h]: owned, and the row does not include the
-    frame yet. `touched` uint8[h]: set where an entry concerned an owned row, open or not; mutated.
+    shard: int
+    n_shards: int
+    offset: int
+
+
+class _Marks(NamedTuple):
+    """One flag per item of the frame.
+
+    `owned`: the row is of the frame's shard. `open`: owned, and it does not include the frame yet. `touched`: an
+    entry concerned an owned row, open or not; mutated.
     """
 
-    rows: Int32Array
-    owned: UInt8Array
-    open: UInt8Array
-    touched: UInt8Array
+    owned: BoolArray
+    open: BoolArray
+    touched: BoolArray
 
 
 @njit(cache=True)
-def apply_counts(t: ItemArrays, c: CountColumns, f: FrameRows, applied: Int64Array, rates: CountRates) -> int:
-    """Apply the entries that are above the watermark to the rows that are open.
+def apply_counts(
+    t: ItemArrays,
+    data: UInt8Array,
+    sizes: FrameSizes,
+    rows: Int32Array,
+    place: FramePlace,
+    applied: Int64Array,
+    rates: CountRates,
+) -> tuple[int, Int32Array]:
+    """Apply the entries that are above the watermark to the rows that do not include the frame.
 
     Parameters
     ----------
     t
         The table; mutated.
-    c, f
-        The frame, and its items in the table; `f.touched` is mutated.
+    data, sizes
+        The frame, decoded.
+    rows
+        int32[hashes]: the row of each item of the frame.
+    place
+        Where the frame comes from; rows it changes get its offset.
     applied
         int64[topics, partitions]: offset up to which each source is applied; raised.
     rates
-        Decay and powers; no entry may be newer than the landmarks' epoch allows.
+        Decay and powers; no entry may be newer than the landmarks' epochs.
 
     Returns
     -------
-    int
-        Entries above the watermark.
+    (int, int32[m])
+        Entries above the watermark, and the rows of the shard they concern, changed now or before.
 
     Notes
     -----
     Lines of one event share an offset, so an entry counts as new if its (offset, line) is above the source's
     (watermark, done). O(entries · W · K) at worst: a pair is one pass over a row's neighbours.
     """
-    n_new, q = 0, 0
+    c = columns_of(data, sizes)
+    owned = c.hashes % np.uint64(place.n_shards) == np.uint64(place.shard)
+    marks = _Marks(owned, owned & (t.delta_offset[rows] < place.offset), np.zeros_like(owned))
     lines = np.full(applied.shape, _EVENT_DONE, np.int64)
+    n_new, end = 0, 0
     for e in range(len(c.offsets)):
-        first = q
-        q += c.pair_counts[e]
-        topic, partition, offset, line = c.topics[e], c.partitions[e], c.offsets[e], np.int64(c.lines[e])
+        first = end
+        end += c.pair_counts[e]
+        topic, partition, offset, line = c.topics[e], c.partitions[e], c.offsets[e], c.lines[e]
         done = applied[topic, partition]
         if offset < done or (offset == done and line <= lines[topic, partition]):
             continue
         applied[topic, partition], lines[topic, partition] = offset, line
         n_new += 1
-        _apply_entry(t, c, f, rates, e, first, q)
-    return n_new
+        _apply_entry(t, c, rows, marks, rates, e, first, end)
+    for item in range(len(rows)):
+        if marks.touched[item] and marks.open[item]:
+            t.delta_offset[rows[item]] = place.offset
+    return n_new, rows[marks.touched]
 
 
 @njit(cache=True)
-def _apply_entry(t: ItemArrays, c: CountColumns, f: FrameRows, rates: CountRates, e: int, first: int, end: int) -> None:
-    item = c.items[e]
-    x, now_ms = f.rows[item], c.timestamps_ms[e]
-    g = c.weights[e] * math.exp((now_ms - rates.pair_landmark_ms) / rates.pair_decay_ms)
-    if f.owned[item]:
-        f.touched[item] = 1
-    if f.open[item]:
+def _apply_entry(
+    t: ItemArrays, c: CountColumns, rows: Int32Array, marks: _Marks, rates: CountRates, e: int, first: int, end: int
+) -> None:
+    """Apply entry e, whose pairs are [first, end)."""
+    item, now_ms = c.items[e], c.timestamps_ms[e]
+    x = rows[item]
+    g = c.weights[e] * _forward_weight(now_ms, rates.pair_landmark, rates.pair_decay_ms)
+    marks.touched[item] |= marks.owned[item]
+    if marks.open[item]:
         _count_item(t, x, now_ms, g, c.weights[e], rates)
     for k in range(first, end):
         earlier = c.pairs[k]
-        j = f.rows[earlier]
-        w = g * c.pair_weights[k]
-        if f.owned[earlier]:
-            f.touched[earlier] = 1
-        if f.open[earlier]:
+        j, w = rows[earlier], g * c.pair_weights[k]
+        marks.touched[earlier] |= marks.owned[earlier]
+        if marks.open[earlier]:
             add_neighbour(t, j, x, np.float32(w))
-        if f.open[item] and j != x and rates.backward_weight > 0.0:
+        if marks.open[item] and j != x and rates.backward_weight > 0.0:
             add_neighbour(t, x, j, np.float32(rates.backward_weight * w))
+
+
+@njit(cache=True)
+def _forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
+    """`decay.weight`, compiled; the same operations in the same order."""
+    length_ms = HALVINGS_PER_EPOCH * math.log(2.0) * decay_ms
+    own = math.floor(time_ms / length_ms)
+    return math.exp((time_ms - own * length_ms) / decay_ms) * math.ldexp(1.0, -HALVINGS_PER_EPOCH * (epoch - own))
 
 
 @njit(cache=True)
@@ -124,7 +161,7 @@ def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rat
     if mass >= SMALLEST_MASS:
         t.mass_vote[x] = mass**-rates.mass_power
         t.mass_candidate[x] = mass**-rates.candidate_power
-    t.popularity[x] += weight * math.exp((now_ms - rates.popularity_landmark_ms) / rates.popularity_decay_ms)
+    t.popularity[x] += weight * _forward_weight(now_ms, rates.popularity_landmark, rates.popularity_decay_ms)
     if t.event_count[x] == 0:
         t.first_seen_ms[x] = t.last_seen_ms[x] = now_ms
     t.event_count[x] += 1

@@ -111,7 +111,7 @@ def assert_same_as_twin(items: ItemTable, twin: CoocTwin) -> None:
 
 def rows_by_id(items: ItemTable) -> dict[str, tuple[object, ...]]:
     """Every named row as plain values, delta offset aside."""
-    rows = {}
+    rows: dict[str, tuple[object, ...]] = {}
     for row, item_id in enumerate(items.ids):
         if item_id is not None:
             record = items.export(row)._replace(delta_offset=0)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stream_rec.core.deltas import CountEntry, FrameBuilder
+from stream_rec.core.item_plane import ItemPlane
+from stream_rec.core.presets import CoocParams, Preset
+from stream_rec.core.state.item_codec import decode_row, decode_watermark
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import item_hash
+from stream_rec.errors import ConfigError, CorruptStateError
+from tests.twins.count_streams import new_plane
+
+ALL = 2**31
+
+
+def event(offset: int, item_id: str, *earlier: str, line: int = 0, time_ms: int = 0) -> CountEntry:
+    hashes = [item_hash(name) for name in earlier]
+    return CountEntry(0, 0, offset, line, time_ms, item_id, item_hash(item_id), 1.0, hashes, [1.0] * len(hashes))
+
+
+def frame(*entries: CountEntry, n_shards: int = 1) -> bytes:
+    builder = FrameBuilder(n_shards)
+    for entry in entries:
+        builder.add(entry)
+    return builder.build()[0]
+
+
+def counts(items: ItemTable) -> dict[str | None, int]:
+    return {item_id: int(items.event_count[row]) for row, item_id in enumerate(items.ids)}
+
+
+def test_an_event_counts_in_both_directions() -> None:
+    items, plane = new_plane(1)
+    plane.apply(0, frame(event(0, "a"), event(1, "b", "a")), 0)
+    a, b = items.intern("a"), items.intern("b")
+    assert (items.neighbour_rows[a, 0], items.neighbour_weights[a, 0]) == (b, 1.0)
+    assert (items.neighbour_rows[b, 0], items.neighbour_weights[b, 0]) == (a, 0.75)
+    assert (items.pair_mass[b], items.popularity[b], items.listable[b]) == (1.0, 1.0, 1)
+
+
+def test_lines_of_one_event_share_an_offset_and_all_count_once() -> None:
+    items, plane = new_plane(1)
+    purchase = [event(4, "a"), event(4, "b", "a", line=1), event(4, "a", "b", line=2)]
+    assert plane.apply(0, frame(*purchase), 0) == 3
+    assert plane.apply(0, frame(*purchase, event(5, "a")), 1) == 1
+    assert counts(items) == {"a": 3, "b": 1}
+
+
+def test_every_source_partition_has_a_watermark_of_its_own() -> None:
+    items, plane = new_plane(1)
+    sources = [replace(event(7, "a"), topic=topic, partition=partition) for topic in (0, 1) for partition in (0, 40)]
+    assert [plane.apply(0, frame(source), offset) for offset, source in enumerate(sources)] == [1, 1, 1, 1]
+    assert plane.apply(0, frame(*sources), 4) == 0
+    assert counts(items) == {"a": 4}
+
+
+def test_a_late_event_is_discounted_and_moves_no_time_back() -> None:
+    items, plane = new_plane(1)
+    plane.apply(0, frame(event(0, "a", time_ms=100_000), event(1, "a", time_ms=99_000)), 0)
+    assert (items.last_seen_ms[0], items.first_seen_ms[0]) == (100_000, 99_000)
+    mass = items.pair_mass[0]
+    plane.apply(0, frame(event(2, "a", time_ms=0)), 1)  # 100 decay times late: e^-100 is lost in rounding
+    assert items.pair_mass[0] == mass
+    assert items.event_count[0] == 3
+
+
+def test_an_item_known_by_hash_only_is_neither_listed_nor_sent() -> None:
+    items, plane = new_plane(1)
+    plane.apply(0, frame(event(0, "b", "a")), 0)
+    assert items.ids == ["b", None]
+    assert items.listable[:2].tolist() == [1, 0]
+    assert [key for key, _ in plane.flush(0, ALL)] == [b"b"]
+    plane.apply(0, frame(event(1, "a")), 1)
+    sent = dict(plane.flush(0, ALL))
+    assert list(sent) == [b"a"]
+    assert decode_row(b"a", sent[b"a"]).neighbour_hashes.tolist() == [item_hash("b")]
+
+
+def test_the_watermark_moves_only_when_everything_before_it_was_handed_out() -> None:
+    _, plane = new_plane(1)
+    untouched = plane.watermark(0)
+    plane.apply(0, frame(*(event(offset, name) for offset, name in enumerate("abc"))), 0)
+    assert [key for key, _ in plane.flush(0, 1)] == [b"a"]
+    plane.apply(0, frame(event(3, "d"), event(4, "b")), 1)
+    assert [key for key, _ in plane.flush(0, 1)] == [b"b"]
+    assert plane.watermark(0) == untouched
+    assert [key for key, _ in plane.flush(0, 1)] == [b"c"]
+    assert decode_watermark(plane.watermark(0))[::4] == (1, {(0, 0): 2})
+    assert [key for key, _ in plane.flush(0, ALL)] == [b"d"]  # b went with its newest counts already
+    assert decode_watermark(plane.watermark(0))[::4] == (2, {(0, 0): 4})
+    assert plane.flush(0, ALL) == []
+
+
+def test_the_watermark_moves_past_frames_that_changed_nothing() -> None:
+    _, plane = new_plane(1)
+    plane.apply(0, frame(event(0, "a")), 0)
+    plane.flush(0, ALL)
+    plane.apply(0, frame(event(0, "a")), 1)
+    assert plane.flush(0, ALL) == []
+    assert decode_watermark(plane.watermark(0)).next_offset == plane.next_offset(0) == 2
+
+
+def test_one_call_without_a_limit_drains_what_an_earlier_one_left() -> None:
+    _, plane = new_plane(1)
+    plane.apply(0, frame(event(0, "a"), event(1, "b")), 0)
+    plane.flush(0, 1)
+    plane.apply(0, frame(event(2, "c")), 1)
+    assert [key for key, _ in plane.flush(0, ALL)] == [b"b", b"c"]
+    assert decode_watermark(plane.watermark(0)).next_offset == 2
+
+
+def test_a_frame_of_another_number_of_shards_is_a_setting_not_data() -> None:
+    _, plane = new_plane(1)
+    with pytest.raises(ConfigError, match="item shard 0: need state written with shards 1; got 4"):
+        plane.apply(0, frame(replace(event(0, "a"), item_hash=4), n_shards=4), 0)
+
+
+def test_rows_of_another_decay_time_are_refused_before_anything_starts() -> None:
+    _, plane = new_plane(1)
+    other = ItemPlane(ItemTable(Preset(cooc=CoocParams(decay_ms=5.0))), 1)
+    with pytest.raises(ConfigError, match=r"pair_decay_ms 5\.0; got 1000\.0"):
+        other.assign(0, plane.watermark(0))
+
+
+def test_junk_is_refused() -> None:
+    _, plane = new_plane(1)
+    with pytest.raises(CorruptStateError):
+        plane.apply(0, b"junk", 0)
+    with pytest.raises(CorruptStateError):
+        plane.assign(0, b"junk")

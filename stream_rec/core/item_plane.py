@@ -118,7 +118,8 @@ class ItemPlane:
 
         Notes
         -----
-        About 40 µs a frame and 2 µs an entry with 5 earlier items (retail preset, rows full).
+        An entry with 5 earlier items costs about 10 µs in frames of 32 and 4 µs in frames of 1,000 (one shard, retail
+        preset, a busy 2-core machine).
         """
         state = self._shards[shard]
         if offset < state.next_offset:

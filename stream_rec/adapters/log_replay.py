@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any, NamedTuple
 
 from stream_rec.errors import ConfigError
@@ -132,6 +132,7 @@ class LogReplay:
         self._seconds = seconds
         self._sleep = sleep
         self._room = BoundedSemaphore(IN_FLIGHT_RECORDS)
+        self._outcome = Lock()
         self.report = ReplayReport()
 
     def run(self, records: Iterable[ReplayRecord], on_sent: Callable[[int], None]) -> ReplayReport:
@@ -170,22 +171,28 @@ class LogReplay:
         from kafka.errors import KafkaError
 
         self._room.acquire()
-        self.report.sent += 1
-        self.report.by_topic[record.topic] += 1
         try:
             future = self._producer.send(record.topic, value=record.value, key=record.key)
         except KafkaError as error:
+            self._count(record)
             self._on_failed(error)
             return
+        self._count(record)
         future.add_callback(self._on_delivered)
         future.add_errback(self._on_failed)
 
-    # Both run in the producer's one sender thread (or, for what fails at once, in ours before anything is in flight).
+    def _count(self, record: ReplayRecord) -> None:
+        self.report.sent += 1
+        self.report.by_topic[record.topic] += 1
+
+    # Both run in the producer's sender thread, or in ours for what is settled at once.
     def _on_delivered(self, _metadata: object) -> None:
-        self.report.delivered += 1
+        with self._outcome:
+            self.report.delivered += 1
         self._room.release()
 
     def _on_failed(self, error: BaseException) -> None:
-        self.report.failed += 1
-        self.report.first_error = self.report.first_error or repr(error)
+        with self._outcome:
+            self.report.failed += 1
+            self.report.first_error = self.report.first_error or repr(error)
         self._room.release()

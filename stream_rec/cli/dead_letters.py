@@ -65,9 +65,9 @@ def _retry(letters: list[StoredDeadLetter], settings: Settings, as_json: bool) -
         typer.echo(json.dumps(asdict(report)))
     else:
         typer.echo(
-            f"{report.sent:,} of {report.read:,} dead letters sent again; not sent: {report.truncated:,} cut to 64 KiB, "
-            f"{report.unsendable:,} without key and value, {report.failed:,} refused"
-            + (f" ({report.first_error})." if report.first_error else ".")
+            f"{report.sent:,} of {report.read:,} dead letters sent again; not sent: "
+            f"{report.truncated:,} cut to 64 KiB, {report.unsendable:,} without key and value, "
+            f"{report.failed:,} refused" + (f" ({report.first_error})." if report.first_error else ".")
         )
     if report.failed:
         raise typer.Exit(1)

@@ -37,8 +37,9 @@ def command(
     from itertools import islice
 
     from stream_rec.adapters.log_replay import LINGER_MS, LogReplay, ReplayRecord, check_topics, open_producer
-    from stream_rec.backtest.event_log import CLICKS, PURCHASES, count_rows, read_log, source_topic, to_event_json
+    from stream_rec.backtest.event_log import count_rows, read_log, source_topic, to_event_json
     from stream_rec.backtest.log_format import parse_log_format
+    from stream_rec.backtest.log_rows import CLICKS, PURCHASES
     from stream_rec.cli.replay_progress import ReplayProgress
     from stream_rec.config import load
 

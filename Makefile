@@ -32,8 +32,9 @@ bench: install ## Print the benchmark table (ARGS="--json")
 demo: $(VENV)/.kafka $(VENV)/.package ## A real broker, a worker, a shop's day, a live page (LOG=file replays a log)
 	@$(BIN)/stream-rec demo $(if $(LOG),"$(LOG)") $(ARGS)
 
-lock: $(UV) ## Write .ci/lock anew (ARGS="--upgrade")
+lock: install ## Write .ci/lock anew (ARGS="--upgrade")
 	@$(LOCK)/compile.sh $(UV) $(ARGS)
+	@$(BIN)/python $(LOCK)/kafka_artifacts.py
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAME = "dead-letters"
 LISTED = 50
-SHOWN_CHARS = 60
+SHOWN_CHARS = 40
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line each.")] = False,
 ) -> None:
-    """List dead letters, oldest first; with --retry, send the raw records again."""
+    """List dead letters, oldest first (--json says more); with --retry, send the raw records again."""
     from stream_rec.adapters.dead_letter_box import read_letters
     from stream_rec.config import load
     from stream_rec.core.contract import REASONS
@@ -107,16 +107,17 @@ def _print_table(letters: list[StoredDeadLetter]) -> None:
     from rich.table import Table
 
     table = Table(title=f"{len(letters):,} dead letters")
-    for column in ("time (UTC)", "from", "reason", "detail", "key", "value", "bytes"):
+    for column in ("time (UTC)", "from", "reason"):
+        table.add_column(column, no_wrap=True)
+    for column in ("key", "value (its start)", "bytes"):
         table.add_column(column, overflow="fold")
     for stored in letters:
         letter = stored.letter
         when = datetime.fromtimestamp(max(0, letter.timestamp_ms) / 1000, UTC)
         table.add_row(
-            f"{when:%Y-%m-%d %H:%M:%S}",
+            f"{when:%m-%d %H:%M:%S}",
             escape(f"{letter.topic}/{letter.partition}@{letter.offset}"),
             escape(letter.reason),
-            escape(letter.detail),
             escape(repr(_text(letter.key))[:SHOWN_CHARS]),
             escape(repr(_text(letter.value))[:SHOWN_CHARS]),
             "null" if stored.value_bytes is None else f"{stored.value_bytes:,}",

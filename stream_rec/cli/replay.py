@@ -83,9 +83,9 @@ def show(report: ReplayReport, dropped: Counter[str], as_json: bool) -> None:
     """Print one line about the replay."""
     if as_json:
         import json
-        from dataclasses import asdict
 
-        typer.echo(json.dumps({**asdict(report), "dropped": dict(dropped)}))
+        figures = {name: getattr(report, name) for name in report.__slots__}
+        typer.echo(json.dumps({**figures, "dropped": dropped}))
         return
     outcome = "all acknowledged" if not report.failed else f"{report.failed:,} refused ({report.first_error})"
     parts = [

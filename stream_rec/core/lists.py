@@ -1,4 +1,4 @@
-"""A ranking as the JSON a shop reads: joined from cached fragments, one per item.
+"""A ranking as the JSON a shop reads: joined from cached fragments.
 
 The shape is the `RecommendationList` of `core/wire.py`; a contract test decodes what is encoded here with it.
 """
@@ -15,15 +15,24 @@ REASON_KINDS = {"cooc": "co_occurrence", "own": "own_continuation", "popularity"
 """Source name -> `reason.kind` of an item it contributed most to."""
 
 
+SCORE_DECIMALS = 6
+
+
 class ListEncoder:
-    """Encodes lists; keeps two byte fragments per item (about 120 bytes), made on first use."""
+    """Encodes lists; keeps two fragments per item (about 200 bytes), made on first use.
+
+    Notes
+    -----
+    About 12 µs for 20 items. Text is joined and encoded once: Python formats and joins `str` faster than `bytes`,
+    and msgspec writes the 20 rounded scores in the time Python formats three.
+    """
 
     def __init__(self, items: ItemTable, source_names: tuple[str, ...], model: dict[str, str]) -> None:
         self._items = items
-        self._model = msgspec.json.encode(model)
-        self._heads: dict[int, bytes] = {}
-        self._quoted: dict[int, bytes] = {}
-        self._kinds = [b',"reason":{"kind":"%s","because":[' % REASON_KINDS[name].encode() for name in source_names]
+        self._model = _json(model)
+        self._heads: dict[int, str] = {}
+        self._because: dict[int, str] = {}
+        self._kinds = [f',"reason":{{"kind":"{REASON_KINDS[name]}","because":[' for name in source_names]
 
     def encode(
         self,
@@ -46,58 +55,51 @@ class ListEncoder:
             The clock; `None` in a backtest, where the list is as old as its last event.
         """
         generated_ms = as_of_ms if now_ms is None else now_ms
-        lag_ms = 0 if trigger is None or now_ms is None else max(0, now_ms - trigger.timestamp)
+        lag_ms, trigger_json = 0, "null"
+        if trigger is not None:
+            topic = _json(trigger.topic)
+            trigger_json = f'{{"topic":{topic},"partition":{trigger.partition},"offset":{trigger.offset}}}'
+            lag_ms = max(0, generated_ms - trigger.timestamp) if now_ms is not None else 0
         parts = [
-            b'{"list_id":%s,"user_id":%s,"generated_at_ms":%d,"as_of_ms":%d,"lag_ms":%d,"model":%s,"trigger":%s,"items":['
-            % (
-                msgspec.json.encode(list_id),
-                msgspec.json.encode(user_id),
-                generated_ms,
-                as_of_ms,
-                lag_ms,
-                self._model,
-                _trigger(trigger),
-            )
+            f'{{"list_id":{_json(list_id)},"user_id":{_json(user_id)},"generated_at_ms":{generated_ms},'
+            f'"as_of_ms":{as_of_ms},"lag_ms":{lag_ms},"model":{self._model},"trigger":{trigger_json},"items":['
         ]
-        parts.append(b",".join(self._items_json(recommendation)))
-        parts.append(b"]}")
-        return b"".join(parts)
+        self._add_items(recommendation, parts)
+        parts.append("]}")
+        return "".join(parts).encode()
 
-    def _items_json(self, recommendation: Recommendation) -> list[bytes]:
-        heads, quoted, kinds = self._heads, self._quoted, self._kinds
+    def _add_items(self, recommendation: Recommendation, parts: list[str]) -> None:
+        """Append the items' JSON to `parts`, pieces of each in the order head, score, kind, because."""
         ranked = recommendation.ranked
-        entries = []
+        rows = ranked.rows.tolist()
+        if not rows:
+            return
+        heads, reasons, kinds = self._heads, self._because, self._kinds
+        scores = _json(ranked.scores.round(SCORE_DECIMALS).tolist())[1:-1].split(",")
+        add = parts.append
+        end = ""
         for row, score, source, because in zip(
-            ranked.rows.tolist(),
-            ranked.scores.tolist(),
-            ranked.sources.tolist(),
-            recommendation.because.tolist(),
-            strict=True,
+            rows, scores, ranked.sources.tolist(), recommendation.because.tolist(), strict=True
         ):
-            head = heads.get(row)
-            if head is None:
-                head = self._remember(row)
-            reason = quoted.get(because) or self._quote(because)
-            entries.append(b"%s%.6g%s%s]}}" % (head, score, kinds[source], reason))
-        return entries
+            add(end)
+            add(heads.get(row) or self._remember(row))
+            add(score)
+            add(kinds[source])
+            add(reasons.get(because) or self._explain(because))
+            end = "]}},"
+        add(end[:-1])
 
-    def _remember(self, row: int) -> bytes:
-        head = self._heads[row] = b'{"item_id":%s,"score":' % msgspec.json.encode(self._items.ids[row])
+    def _remember(self, row: int) -> str:
+        head = self._heads[row] = f'{{"item_id":{_json(self._items.ids[row])},"score":'
         return head
 
-    def _quote(self, row: int) -> bytes:
+    def _explain(self, row: int) -> str:
         item_id = self._items.ids[row] if row >= 0 else None
         if item_id is None:
-            return b""  # nothing to name (yet): not remembered, the id may still arrive
-        quoted = self._quoted[row] = msgspec.json.encode(item_id)
+            return ""  # nothing to name (yet): not remembered, the id may still arrive
+        quoted = self._because[row] = _json(item_id)
         return quoted
 
 
-def _trigger(record: SourceRecord | None) -> bytes:
-    if record is None:
-        return b"null"
-    return b'{"topic":%s,"partition":%d,"offset":%d}' % (
-        msgspec.json.encode(record.topic),
-        record.partition,
-        record.offset,
-    )
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -13,7 +13,7 @@ from stream_rec.adapters.changelog import Written
 MAX_BATCH_BYTES = 1 << 20
 MAX_REQUEST_BYTES = 8 << 20
 
-Headers = Sequence[tuple[str, bytes | None]]
+NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class Outgoing(NamedTuple):
@@ -23,7 +23,7 @@ class Outgoing(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: Headers = ()
+    headers: list[tuple[str, bytes]] = NO_HEADERS
 
 
 class BatchProducer:
@@ -40,7 +40,9 @@ class BatchProducer:
     """
 
     def __init__(self, bootstrap_servers: str, *, request_timeout_ms: int = 30_000, compression: str = "zstd") -> None:
-        self._producer = AIOKafkaProducer(
+        self._producer: Any = None
+        self._submitting = asyncio.Lock()
+        self._settings: dict[str, Any] = dict(
             bootstrap_servers=bootstrap_servers,
             acks="all",
             enable_idempotence=True,
@@ -53,17 +55,23 @@ class BatchProducer:
 
     async def start(self) -> None:
         """Connect."""
+        self._producer = AIOKafkaProducer(**self._settings)  # must be made inside the event loop
         await self._producer.start()
 
     async def stop(self) -> None:
         """Disconnect; everything sent was awaited already."""
-        await self._producer.stop()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def partitions(self, topic: str) -> int:
+        """Return the number of partitions of `topic`."""
+        return len(await self._producer.partitions_for(topic))
 
     async def send(self, records: Iterable[Outgoing]) -> list[Written]:
         """Send `records` and wait until all are acknowledged.
 
-        Order is kept per (topic, partition). A batch that is full is sent and a new one begun; a record larger than a
-        batch goes alone.
+        Order is kept per (topic, partition), also between calls that overlap. A batch that is full is sent and a new
+        one begun; a record larger than a batch goes alone.
 
         Returns
         -------
@@ -75,6 +83,16 @@ class BatchProducer:
         aiokafka.errors.KafkaError
             A batch was refused or timed out; others may have been written.
         """
+        async with self._submitting:
+            pending = await self._submit_all(records)
+        metadata = await asyncio.gather(*(future for future, _ in pending))
+        return [
+            Written(landed.topic, landed.partition, landed.offset, count)
+            for landed, (_, count) in zip(metadata, pending, strict=True)
+        ]
+
+    async def _submit_all(self, records: Iterable[Outgoing]) -> list[tuple[Any, int]]:
+        """Hand all records to the sender; return a future and the number of records per batch."""
         pending: list[tuple[Any, int]] = []
         open_batches: dict[tuple[str, int], Any] = {}
         for topic, partition, key, value, headers in records:
@@ -88,11 +106,7 @@ class BatchProducer:
                 batch.append(key=key, value=value, timestamp=None, headers=headers)  # the first record always fits
         for place, batch in open_batches.items():
             pending.append(await self._submit(place, batch))
-        metadata = await asyncio.gather(*(future for future, _ in pending))
-        return [
-            Written(landed.topic, landed.partition, landed.offset, count)
-            for landed, (_, count) in zip(metadata, pending, strict=True)
-        ]
+        return pending
 
     async def _submit(self, place: tuple[str, int], batch: Any) -> tuple[Any, int]:
         batch.close()

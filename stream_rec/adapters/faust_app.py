@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import faust
 import faust.tables.manager
 
-from stream_rec.adapters.faust_batching import BatchScheduler, BatchSchema
+from stream_rec.adapters.faust_batching import BatchSchema, batch_scheduler
 from stream_rec.adapters.faust_consumer import Transport
 
 BUFFERED_BATCHES = 32
@@ -63,6 +63,8 @@ class FaustSettings:
     datadir: str
     user_topics: tuple[str, ...]
     deltas_topic: str
+    client_id: str = "stream-rec"
+    batch_records: int = 1000
     session_s: float = 10.0
     commit_interval_s: float = 1.0
     request_timeout_s: float = 30.0
@@ -83,8 +85,7 @@ class App(faust.App):
     edge: Edge
 
     async def on_first_start(self) -> None:
-        """Start the edge once the event loop runs, before the group is joined."""
-        await super().on_first_start()
+        """Start the edge once the event loop runs, before the group is joined; Faust's own folders are not needed."""
         await self.edge.start()
 
 
@@ -98,12 +99,18 @@ class Worker(faust.Worker):
     def _shutdown_loop(self) -> None:
         """Leave at once: everything durable is durable, the stock code sleeps for two seconds here."""
         self.loop.run_until_complete(self._gather_futures())
-        crash = self.crash_reason
+        crash = self.crash_reason or self._start_error()
         if crash is not None:
             log.critical("crashed: %r", crash)
         logging.shutdown()
         sys.stdout.flush()
         os._exit(EXIT_CRASHED if crash is not None else 0)
+
+    def _start_error(self) -> BaseException | None:
+        starting = self._starting_fut
+        if starting is None or not starting.done() or starting.cancelled():
+            return None
+        return starting.exception()
 
 
 def build_app(settings: FaustSettings, edge: Edge) -> App:
@@ -116,7 +123,8 @@ def build_app(settings: FaustSettings, edge: Edge) -> App:
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
-        ConsumerScheduler=BatchScheduler,
+        ConsumerScheduler=batch_scheduler(settings.batch_records),
+        broker_client_id=settings.client_id,
         TableManager=TableManager,
         Worker=Worker,
         agent_supervisor="mode.CrashingSupervisor",
@@ -162,9 +170,7 @@ def _attach(app: App, settings: FaustSettings, edge: Edge) -> None:
     app.on_before_shutdown.connect(on_stopping, weak=False)
 
 
-def run_worker(app: App) -> None:
-    """Run until SIGTERM, SIGINT or a crash; the process ends here (exit code 0 or 70)."""
+def run_worker(app: App, loop: asyncio.AbstractEventLoop) -> None:
+    """Run on `loop` until SIGTERM, SIGINT or a crash; the process ends here (exit code 0 or 70)."""
     app.finalize()
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     Worker(app, loop=loop, loglevel="warn", redirect_stdouts=False).execute_from_commandline()

@@ -74,11 +74,18 @@ def batches(
 class BatchScheduler(DefaultSchedulingStrategy):
     """Faust's `ConsumerScheduler`: yields batches instead of records. Every topic of the app is consumed this way."""
 
+    max_records = MAX_BATCH_RECORDS
+
     def iterate(self, records: Mapping[Any, list[Any]]) -> Iterator[tuple[Any, BatchRecord]]:
         """Yield `(topic partition, batch)` for one fetch."""
         for tp, fetched in records.items():
-            for batch in batches(fetched):
+            for batch in batches(fetched, self.max_records):
                 yield tp, batch
+
+
+def batch_scheduler(max_records: int) -> type[BatchScheduler]:
+    """Return the scheduler for batches of `max_records`; Faust makes the object itself, without arguments."""
+    return type("SizedBatchScheduler", (BatchScheduler,), {"max_records": max_records})
 
 
 class BatchSchema(Schema[Any, Any]):

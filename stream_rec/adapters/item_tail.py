@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -37,9 +37,7 @@ class ItemTail:
     items
         The table; only this object and the item plane write it.
     rows_topic, items_topic
-        Names of `item-rows` and `items`.
-    partitions
-        Number of shards, and of partitions of `items`.
+        Names of `item-rows` and `items`; they may have different partition counts.
     on_refused
         Called with the reason of each catalogue record that cannot be used.
     """
@@ -51,29 +49,32 @@ class ItemTail:
         *,
         rows_topic: str,
         items_topic: str,
-        partitions: dict[str, int],
         on_refused: Callable[[str], None],
     ) -> None:
         self._items = items
         self._rows_topic = rows_topic
         self._on_refused = on_refused
-        self._places = [TopicPartition(t, p) for t in (rows_topic, items_topic) for p in range(partitions[t])]
+        self.topics = (rows_topic, items_topic)
+        self._places: list[TopicPartition] = []
         self._watermarks: dict[int, bytes] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._moved = asyncio.Event()
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
+        self._bootstrap_servers = bootstrap_servers
+        self._consumer: Any = None
+        self.owned: set[int] = set()
+
+    async def start(self, partitions: Mapping[str, int]) -> None:
+        """Connect and read both topics, of so many partitions each, to their present end."""
+        started = time.monotonic()
+        self._consumer = AIOKafkaConsumer(  # must be made inside the event loop
+            bootstrap_servers=self._bootstrap_servers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,
             max_partition_fetch_bytes=1 << 20,
         )
-        self.owned: set[int] = set()
-
-    async def start(self) -> None:
-        """Connect and read both topics to their present end."""
-        started = time.monotonic()
         await self._consumer.start()
+        self._places = [TopicPartition(topic, p) for topic, n in partitions.items() for p in range(n)]
         self._consumer.assign(self._places)
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._places)
         self._positions = await self._consumer.beginning_offsets(self._places)
@@ -93,7 +94,8 @@ class ItemTail:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        if self._consumer is not None:
+            await self._consumer.stop()
 
     def lag(self) -> int:
         """Return how many records of both topics are not read yet, as far as the last fetches told."""

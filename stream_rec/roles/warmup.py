@@ -1,0 +1,63 @@
+"""Compiles every numba kernel before the group is joined: a compile inside the loop looks like a frozen worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from stream_rec.core.item_plane import ItemPlane
+from stream_rec.core.presets import Preset
+from stream_rec.core.state.item_codec import decode_row
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.user_store import MemoryUserStore
+from stream_rec.core.user_plane import PlaneSettings, UserPlane
+
+N_EVENTS = 40
+START_MS = 1_700_000_000_000
+
+log = logging.getLogger(__name__)
+
+
+class _Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def warm_up(settings: PlaneSettings, preset: Preset) -> None:
+    """Run a pretended visit through planes that are thrown away afterwards."""
+    started = time.monotonic()
+    items = ItemTable(preset)
+    users, item_plane, store = UserPlane(settings, preset, items, 1), ItemPlane(items, 1), MemoryUserStore()
+    item_plane.assign(0, None)
+    for i in range(N_EVENTS):
+        result = users.process({0: [_event(settings, i)]}, {0: store}, None)
+        store.write(result.puts.get(0, []), i)
+        for frame in result.frames.values():
+            item_plane.apply(0, frame, i)
+    users.sweep(0, store, START_MS + 10 * preset.session_gap_ms, None, 10)
+    replica = ItemTable(preset)
+    for key, value in item_plane.flush(0, 1 << 20):
+        replica.absorb(decode_row(key, value))
+    replica.set_available(0, False)
+    log.info("kernels ready after %.2f s", time.monotonic() - started)
+
+
+def _event(settings: PlaneSettings, i: int) -> _Record:
+    timestamp_ms = START_MS + 60_000 * i
+    purchase = i % 8 == 7
+    event = {
+        "event": "purchase" if purchase else "view_item",
+        "event_id": f"warm-{i}",
+        "user_id": "warm",
+        "timestamp_ms": timestamp_ms,
+        "item_id": f"item-{i * i % 11}",
+    }
+    topic = settings.purchases_topic if purchase else settings.clicks_topic
+    return _Record(topic, 0, i, timestamp_ms, b"warm", msgspec.json.encode(event))

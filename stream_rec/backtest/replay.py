@@ -25,6 +25,9 @@ SHARD = 0
 
 SWEEP_LIMIT = 1000
 
+NEVER_MS = 1 << 47
+"""Nobody expires in a backtest: whether a user is known is the log's to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class BacktestSettings:
@@ -51,7 +54,9 @@ class Backtest:
 
     def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer) -> None:
         self._settings = settings
-        plane_settings = PlaneSettings(partitions=1, exclude=settings.exclude, fresh_every=settings.fresh_every)
+        plane_settings = PlaneSettings(
+            partitions=1, exclude=settings.exclude, fresh_every=settings.fresh_every, idle_user_ms=NEVER_MS
+        )
         self.items = items
         self.store = MemoryUserStore()
         self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer)

@@ -15,8 +15,8 @@ from stream_rec.errors import ContractError
 MAX_VALUE_BYTES = 1 << 20
 MAX_ID_BYTES = 256
 MAX_ITEMS = 500
-MAX_TIMESTAMP_MS = 1 << 53
-"""Largest integer every JSON reader keeps exact."""
+MAX_TIMESTAMP_MS = (1 << 48) - 1
+"""What a stored history line can hold, six bytes: the year 10889."""
 MAX_AHEAD_MS = 5 * 60_000
 """A source's clock may run this far ahead of ours."""
 ANYBODY = "*"
@@ -41,7 +41,7 @@ REASONS: dict[str, str] = {
     "too-many-items": "the event has more than 500 items",
     "not-finite": "a number is NaN, infinite or too large for a double",
     "negative-number": "a quantity, price or position is below zero",
-    "bad-timestamp": "timestamp_ms is negative or above 2^53",
+    "bad-timestamp": "timestamp_ms is negative or beyond 2^48",
     "future-timestamp": "timestamp_ms is more than 5 minutes ahead of the worker's clock",
     "foreign-partition": "the record lies in another partition than murmur2(key) says (only where set to be refused)",
 }

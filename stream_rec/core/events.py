@@ -134,7 +134,7 @@ def decode_event(value: bytes | None, key: bytes | None, now_ms: int | None) -> 
 
 def _check_time(timestamp_ms: int, now_ms: int | None) -> None:
     if not 0 <= timestamp_ms <= MAX_TIMESTAMP_MS:
-        refuse("bad-timestamp", "timestamp_ms", "milliseconds since 1970, 0 to 2^53", hex(timestamp_ms))
+        refuse("bad-timestamp", "timestamp_ms", "milliseconds since 1970, below 2^48", hex(timestamp_ms))
     if now_ms is not None and timestamp_ms > now_ms + MAX_AHEAD_MS:
         refuse("future-timestamp", "timestamp_ms", f"at most {now_ms + MAX_AHEAD_MS}", timestamp_ms)
 
@@ -170,7 +170,7 @@ def _check_seldom(wire: WireEvent) -> None:
         if wire.item_id is not None:
             check_id("item_id", wire.item_id)
     if wire.position is not None and not 0 <= wire.position <= MAX_TIMESTAMP_MS:
-        refuse("negative-number", "position", "0 to 2^53", hex(wire.position))
+        refuse("negative-number", "position", "0 to 2^48", hex(wire.position))
 
 
 def _refuse_raw(value: bytes | None, key: bytes | None) -> Never:

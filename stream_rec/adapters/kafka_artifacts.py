@@ -48,7 +48,7 @@ def pinned() -> list[Coordinate]:
     """Return the committed list."""
     text = resources.files("stream_rec.adapters").joinpath("kafka_artifacts.txt").read_text(encoding="utf-8")
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
-    return [Coordinate(*name.split(":"), sha256) for name, sha256 in lines]
+    return [Coordinate(*name.split(":", 2), sha256=sha256) for name, sha256 in lines]
 
 
 def kafka_version() -> str:
@@ -76,10 +76,12 @@ def fetch(folder: Path, wanted: Sequence[Coordinate], progress: ByteProgress | N
     staging = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
     try:
         context = _maven_context(staging, progress)
-        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            jobs = [pool.submit(_fetch_one, context, coordinate, folder) for coordinate in wanted]
-            for job in jobs:
+        pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
+        try:
+            for job in [pool.submit(_fetch_one, context, coordinate, folder) for coordinate in wanted]:
                 job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # the first failure, or Ctrl-C, ends it
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

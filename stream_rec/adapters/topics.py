@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 VALUE_BYTES = 11 * 1024 * 1024
-"""Largest record the source topics take: what is too big for us is dead-lettered with a reason, not lost at the door."""
+"""Largest record the topics take: what is too big for us is dead-lettered with a reason, not lost at the door."""
 
 ANSWER_TIMEOUT_MS = 15_000
 CONNECT_TIMEOUT_MS = 5_000

@@ -28,8 +28,8 @@ COMMANDS = {
     "dead-letters": "List the records that broke the contract, or send them again.",
     "bench": "Measure the worker against a plain Faust agent.",
     "schemas": "Write the wire contract as JSON Schema files.",
-    "settings": "Print every setting with its value.",
-    "reset": "Delete local state, so that it is rebuilt from Kafka.",
+    "settings": "Print every setting with the value it has now.",
+    "reset": "Delete the worker's stores; they come back from Kafka at the next start.",
 }
 """Name → one line of help. The code of `a-b` is the function `command`, or the group `app`, of `cli/a_b.py`."""
 
@@ -82,5 +82,5 @@ def main() -> NoReturn:
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one line on stderr and exit."""
-    print(f"stream-rec: {message}", file=sys.stderr)
+    print(message, file=sys.stderr)
     sys.exit(code)

@@ -1,0 +1,68 @@
+"""Settings come from defaults, file, environment and options, in that order; a wrong one is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream_rec import config
+from stream_rec.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for variable in list(os.environ):
+        if variable.startswith(config.ENV_PREFIX):
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv(config.CONFIG_VARIABLE, "")  # restored even where load() sets it
+
+
+def toml(folder: Path, text: str) -> Path:
+    path = folder / "stream-rec.toml"
+    path.write_text(text)
+    return path
+
+
+def test_options_beat_environment_beats_file_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = toml(tmp_path, '[kafka]\nbootstrap = "file:1"\ngroup = "file"\nclient_id = "file"\n')
+    monkeypatch.setenv("STREAM_REC_KAFKA__GROUP", "environment")
+    monkeypatch.setenv("STREAM_REC_KAFKA__CLIENT_ID", "environment")
+    kafka = config.load(file, kafka={"client_id": "option"}).kafka
+    assert (kafka.bootstrap, kafka.group, kafka.client_id, kafka.partitions) == ("file:1", "environment", "option", 4)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        config.load().kafka.partitions = 5  # type: ignore[misc]  # that is the point
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("STREAM_REC_KAFKA__PARTITIONS", "many", "STREAM_REC_KAFKA__PARTITIONS: need a valid integer"),
+        ("STREAM_REC_KAFKA__PARTITIONS", "0", "need greater than or equal to 1; got '0'"),
+        ("STREAM_REC_KAFKA__PARTITION", "4", "STREAM_REC_KAFKA__PARTITION: need a setting of docs/settings.md"),
+        ("STREAM_REC_KAFAK__GROUP", "x", "STREAM_REC_KAFAK__GROUP: need a setting of docs/settings.md"),
+        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of clicks, movies, retail"),
+        ("STREAM_REC_RANKING__EXCLUDE", "all", "need 'nothing', 'bought' or 'had'; got 'all'"),
+        ("STREAM_REC_CONFIG", "/no/such.toml", "STREAM_REC_CONFIG: need a TOML file; got '/no/such.toml'"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(
+    variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as error:
+        config.load()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[kafka\n", "[kafka]\ngroups = 1\n", "[shop]\n", "kafka = 3\n"])
+def test_a_wrong_file_is_one_line(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="need") as error:
+        config.load(toml(tmp_path, text))
+    assert "\n" not in str(error.value)

@@ -52,7 +52,7 @@ class Backtest:
         Sees every look.
     """
 
-    def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer) -> None:
+    def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer | None) -> None:
         self._settings = settings
         plane_settings = PlaneSettings(
             partitions=1, exclude=settings.exclude, fresh_every=settings.fresh_every, idle_user_ms=NEVER_MS

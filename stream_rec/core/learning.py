@@ -19,7 +19,7 @@ class Learner:
     """Applies events to user states and collects their counts; `observer` sees every look before the learning."""
 
     def __init__(
-        self, preset: Preset, items: ItemTable, publisher: Publisher, observer: Observer, fresh_every: int
+        self, preset: Preset, items: ItemTable, publisher: Publisher, observer: Observer | None, fresh_every: int
     ) -> None:
         self._preset = preset
         self._items = items
@@ -92,7 +92,6 @@ class Learner:
         coalesced: bool,
         stats: RoundStats,
     ) -> None:
-        had = bool((state.rows_view() == row).any())
         popular = self._publisher.popular(state)
         popular_place = place_of(row, popular.tolist())
         place = state.list_rank(int(self._items.hashes[row])) + 1
@@ -106,6 +105,9 @@ class Learner:
             if 0 < popular_place <= LIST_SIZE:
                 stats.popular_hits += 1
                 stats.popular_reciprocal_ranks += 1 / popular_place
+        if self._observer is None:
+            return
+        had = bool((state.rows_view() == row).any())
         self._observer.served(ServedLook(record, row, place, popular_place, first_of_session, coalesced, had))
         if self._fresh_every and record.offset % self._fresh_every == 0:
             user = UserView(state.rows_view(), state.sessions_view(), state.session)
@@ -122,12 +124,16 @@ class Learner:
         state: UserState,
     ) -> CountEntry:
         """Return the event's counts: popularity of the item, and its pairs with the last W items, newest first."""
-        hashes = state.history.hashes_view()[: -self._window - 1 : -1].tolist()
-        sessions = state.sessions_view()[: -self._window - 1 : -1].tolist()
-        weights = [
-            (same if session == state.session else other)
-            for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
-        ]
+        hashes: list[int] = []
+        weights: list[float] = []
+        if state.n_total:
+            newest_first = slice(None, -self._window - 1, -1)
+            hashes = state.history.hashes_view()[newest_first].tolist()
+            sessions = state.sessions_view()[newest_first].tolist()
+            weights = [
+                (same if session == state.session else other)
+                for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
+            ]
         return CountEntry(
             topic=topic_index,
             partition=record.partition,

@@ -43,16 +43,6 @@ class Observer(Protocol):
     def fresh(self, look: FreshLook) -> None: ...
 
 
-class NoObserver:
-    """Sees nothing."""
-
-    def served(self, look: ServedLook) -> None:
-        return None
-
-    def fresh(self, look: FreshLook) -> None:
-        return None
-
-
 def place_of(value: int, ranked: list[int]) -> int:
     """Return the 1-based place of `value` in `ranked`, 0 if absent.
 

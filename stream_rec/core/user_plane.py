@@ -9,7 +9,7 @@ from stream_rec.core.deltas import FrameBuilder
 from stream_rec.core.events import Event, decode_event
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
-from stream_rec.core.looks import NoObserver, Observer
+from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.recommend import Recommender
@@ -64,7 +64,7 @@ class UserPlane:
     seconds
         A monotonic clock for the stage times in `RoundStats.seconds`; without it they stay 0.
     observer
-        Sees every look, before the learning.
+        Sees every look, before the learning; without one, nothing is ranked just for looking.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class UserPlane:
         self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
         encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
         self._publisher = Publisher(items, Recommender(preset, items, settings.list_size), encoder, settings.exclude)
-        self._learner = Learner(preset, items, self._publisher, observer or NoObserver(), settings.fresh_every)
+        self._learner = Learner(preset, items, self._publisher, observer, settings.fresh_every)
         self._sweeper = Sweeper(self.cache, self._publisher, settings.idle_user_ms, settings.partitions)
 
     def process(

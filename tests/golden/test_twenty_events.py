@@ -33,7 +33,6 @@ import pytest
 from stream_rec.backtest.event_log import LogEvent
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
-from stream_rec.core.looks import NoObserver
 from stream_rec.core.presets import CoocParams, PopularityParams, Preset
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
@@ -89,7 +88,7 @@ def replayed() -> tuple[Backtest, dict[int, list[dict[str, object]]]]:
         for published in result.lists:
             lists[records[-1].event_index] = msgspec.json.decode(published.value or b"")["items"]
 
-    backtest = Backtest(BacktestSettings(), PRESET, ItemTable(PRESET), NoObserver())
+    backtest = Backtest(BacktestSettings(), PRESET, ItemTable(PRESET), None)
     backtest.run(events(), keep)
     return backtest, lists
 

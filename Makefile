@@ -9,7 +9,7 @@ INSTALL := VIRTUAL_ENV=$(VENV) UV_NO_CONFIG=1 $(UV) pip install --quiet
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help install test check bench demo lock clean
+.PHONY: help install test check bench demo docs lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -31,6 +31,9 @@ bench: install ## Print the benchmark table (ARGS="--json")
 
 demo: $(VENV)/.kafka $(VENV)/.package ## A real broker, a worker, a shop's day, a live page (LOG=file replays a log)
 	@$(BIN)/stream-rec demo $(if $(LOG),"$(LOG)") $(ARGS)
+
+docs: install ## Write the pages of docs/ that are made from the code
+	@$(BIN)/python .ci/docs.py
 
 lock: install ## Write .ci/lock anew (ARGS="--upgrade")
 	@$(LOCK)/compile.sh $(UV) $(ARGS)

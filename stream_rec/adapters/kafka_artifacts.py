@@ -48,7 +48,8 @@ def pinned() -> list[Coordinate]:
     """Return the committed list."""
     text = resources.files("stream_rec.adapters").joinpath("kafka_artifacts.txt").read_text(encoding="utf-8")
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
-    return [Coordinate(*name.split(":", 2), sha256=sha256) for name, sha256 in lines]
+    pairs = ((name.split(":"), sha256) for name, sha256 in lines)
+    return [Coordinate(group, artifact, version, sha256) for (group, artifact, version), sha256 in pairs]
 
 
 def kafka_version() -> str:

@@ -35,9 +35,9 @@ def page() -> str:
         "",
         "Every setting has an environment variable and a place in a TOML file: `kafka.bootstrap` is",
         "`STREAM_REC_KAFKA__BOOTSTRAP`, or `bootstrap` under `[kafka]` in the file named by `--config` or",
-        "`STREAM_REC_CONFIG`. The environment wins over the file, the file over the default. A wrong or unknown setting",
-        "is one line on stderr and exit code 2, before anything starts. `stream-rec settings` prints the values in force;",
-        "this page is `stream-rec settings --markdown`.",
+        "`STREAM_REC_CONFIG`. The environment wins over the file, the file over the default. A wrong or unknown",
+        "setting is one line on stderr and exit code 2, before anything starts. `stream-rec settings` prints the",
+        "values in force; this page is `stream-rec settings --markdown`.",
     ]
     for section, field in Settings.model_fields.items():
         lines += ["", f"## {section}", "", (type(field.default).__doc__ or "").strip(), ""]

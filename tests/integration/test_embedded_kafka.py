@@ -1,4 +1,4 @@
-"""The embedded broker is a real one: it answers, keeps its data, refuses what would clash, and leaves nothing behind."""
+"""The embedded broker is a real one: it answers, keeps its data, refuses what would clash, leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -182,6 +182,12 @@ def setting_rows(settings: Settings | None = None) -> Iterator[SettingRow]:
             yield SettingRow(section, name, env_name(section, name), shown, info.description or "")
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with exactly these settings in it, for a child that loads its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return inherited | {row.env: row.default for row in setting_rows(settings)}
+
+
 def load(config: Path | None = None, **sections: dict[str, Any]) -> Settings:
     """Read the settings.
 

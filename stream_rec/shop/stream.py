@@ -69,7 +69,8 @@ class Shop:
     seed
         Everything random follows from it.
     oracle_every
-        Ask the oracle about every so-many-th event (at random); 0: never. The stream is the same either way.
+        Ask the oracle about every so-many-th event (at random); 0: never. May be set at any time: the stream stays
+        the same.
 
     Notes
     -----
@@ -79,7 +80,7 @@ class Shop:
     def __init__(self, users: int = 2_000, items: int = 2_000, seed: int = 1, oracle_every: int = 0) -> None:
         self.catalogue = build_catalogue(items, seed)
         self._demand = Demand(self.catalogue)
-        self._seed, self._oracle_every = seed, oracle_every
+        self._seed, self.oracle_every = seed, oracle_every
         self._users = Users(users, self.catalogue, self._demand, np.random.default_rng([seed, 2]))
         self._clock = VisitClock(VISITS_PER_USER_DAY * users)
         self._visits_per_block = int(np.clip(self._users.pool // 16, 1, 2048))
@@ -110,7 +111,7 @@ class Shop:
         start = np.maximum(starts[: len(who)], users.free_ms[who] + PAUSE_MS)
         users.arrive(who, day, demand, rng)
         visits = Visits(who, day, users, demand)
-        judge = Judge(self._oracle, self._oracle_every, np.random.default_rng([self._seed, 4, number]))
+        judge = Judge(self._oracle, self.oracle_every, np.random.default_rng([self._seed, 4, number]))
         checkout = Checkout(visits, start, users, judge, rng)
         row, *columns = checkout.play()
         users.free_ms[who] = checkout.now_ms

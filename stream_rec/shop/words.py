@@ -53,7 +53,7 @@ DEPARTMENTS = (
         "Bauble|Wreath|Stocking|Tree Topper|Advent Calendar|Garland|Nutcracker|Snow Globe|Gift Tags"
         "|Wrapping Paper|Table Runner|Fairy Lights",
         "Felt|Wooden|Glass|Velvet|Paper|Tin",
-        *(5.0, 0.25, 335, 2.6, 38),
+        *(5.0, 0.25, 328, 2.6, 22),
     ),
     _department(
         "Garden",

@@ -16,9 +16,9 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Exit codes: 0 done, 2 a setting, an argument or the surroundings are wrong and nothing was started, 70 state",
-        "cannot be trusted (a supervisor restarts the worker). Expected errors are one line on stderr. This page is made",
-        "from the commands by `make docs`.",
+        "Exit codes: 0 done, 2 a setting, an argument or the surroundings are wrong and nothing was started, 70",
+        "state cannot be trusted (a supervisor restarts the worker). Expected errors are one line on stderr. This page",
+        "is made from the commands by `make docs`.",
     ]
     for name in COMMANDS:
         group: Any = typer.main.get_command(build_app(name))  # typer publishes no types for what it builds

@@ -88,11 +88,8 @@ class Backtest:
 
     def _sweep(self, before_ms: int) -> None:
         """Publish the visit lists of sessions that ended before the next event, as the clock would have."""
-        while True:
-            result = self._user_plane.sweep(0, self.store, before_ms, None, SWEEP_LIMIT)
-            if not result.puts:
-                return
-            self._write(result, 0)
+        while self.store.due_sessions(before_ms, 1):
+            self._write(self._user_plane.sweep(0, self.store, before_ms, None, SWEEP_LIMIT), 0)
 
     def _write(self, result: RoundResult, events: int) -> None:
         puts = result.puts.get(0, [])

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "kafka", "numba")
+LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "numba")
+SILENT = ("kafka",)  # kafka-python is used for checks only, which say themselves what failed
 BURST = 5
 WINDOW_S = 10.0
 
@@ -29,6 +30,8 @@ def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | N
     root.setLevel(level.upper())
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class LineFormatter(logging.Formatter):

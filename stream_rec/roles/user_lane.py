@@ -20,6 +20,8 @@ from stream_rec.roles.sweeps import Sweeps
 QUEUED_BATCHES = 16
 HELD_ROUNDS = 2
 LOOK_AGAIN_S = 0.005
+ROUND_S = 0.1
+MIN_ROUND_RECORDS = 64
 
 
 class UserLane:
@@ -43,6 +45,9 @@ class UserLane:
         self._waits = {partition: _Wait(parts.settings.worker.merge_wait_ms / 1000) for partition in partitions}
         self._effects = Effects(parts, failed)
         self._sweeps = Sweeps(parts, partitions, self._effects)
+        self._partitions = partitions
+        self._turn = 0  # when a round is full, another partition begins the next one
+        self._record_s = 0.0
 
     async def accept(self, event: Any) -> bool:
         """Queue one batch, waiting for room; `False` if the lane was closed meanwhile."""
@@ -85,8 +90,11 @@ class UserLane:
     async def _round(self) -> None:
         records: dict[int, list[SourceRecord]] = {}
         finished: list[Any] = []
-        left = self._parts.settings.worker.round_records
-        for partition, merge in self._merges.items():
+        left = self._limit()
+        self._turn += 1
+        for i in range(len(self._partitions)):
+            partition = self._partitions[(self._turn + i) % len(self._partitions)]
+            merge = self._merges[partition]
             if not merge.held or left <= 0:
                 continue
             taken = merge.take(self._lagging(partition, merge), left)
@@ -98,9 +106,16 @@ class UserLane:
         if not records:
             return
         self._parts.lease.check()
+        started = time.perf_counter()
         result = self._parts.users.process(records, self._parts.stores, int(time.time() * 1000))
         record_ms = [record.timestamp for batch in records.values() for record in batch]
+        self._record_s += 0.2 * ((time.perf_counter() - started) / len(record_ms) - self._record_s)
         await self._effects.submit(Round(result, record_ms, finished))
+
+    def _limit(self) -> int:
+        """Return how many records a round may take: computing holds up the event loop, and with it the lease."""
+        most = self._parts.settings.worker.round_records
+        return most if not self._record_s else min(most, max(MIN_ROUND_RECORDS, int(ROUND_S / self._record_s)))
 
     def _lagging(self, partition: int, merge: PartitionMerge[Any]) -> list[bool]:
         """Tell which topics have run out here but not in the log, and are still worth waiting for."""

@@ -1,7 +1,8 @@
 """Drains one backlog with one system and says how fast, from what the broker appended and when.
 
-The rate is exact: events processed (see `lists_seen.processed_ms`) after the last warm-up event, or after the first
-list, until the last list, by the broker's clock. Starting up, joining the group and stopping are not in it.
+The rate is exact: events processed (see `lists_seen.processed_ms`) from when the whole backlog lay in Kafka, or from
+the first list where nothing had to be taught before, until the last list. Lists carry the time at which the broker
+appended them, on this machine's clock. Starting up, joining the group and stopping are not in it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from stream_rec.adapters.supervisor import stop
 from stream_rec.errors import StateError
 
 POLL_S = 0.5
-WARM_LIMIT_S = 120.0
+START_LIMIT_S = 180.0
 STOP_LIMIT_S = 20.0
 
 
@@ -52,56 +53,55 @@ class Drained:
 
 
 def drain(system: str, load: Load, site: Site, limit_s: float, broker_pid: int | None) -> Drained:
-    """Fill the topics, run the system until all is done or `limit_s` after its first list, read the lists back.
+    """Teach the system the warm-up, then let it drain the rest for `limit_s` at most, and read its lists back.
 
     Raises
     ------
     StateError
-        The system ended, published nothing, or did not get past the warm-up.
+        The system ended, published nothing, or needed too long for the warm-up.
     """
     create_topics(site, system)
-    asyncio.run(preload(site.bootstrap, site.sources, load.messages))
+    warm, rest = load.messages[: load.warm], load.messages[load.warm :]
+    asyncio.run(preload(site.bootstrap, site.sources, warm or rest))
     process = START[system](site)
+    start_ms = 0
     try:
-        cpu = _run(process, load, site, limit_s, broker_pid)
+        if warm:
+            wait_until_drained(process, site, len(warm))
+            asyncio.run(preload(site.bootstrap, site.sources, rest))
+            start_ms = int(time.time() * 1000)
+        cpu = _watch(process, len(load.messages), site, limit_s, broker_pid)
     finally:
         stop(process, STOP_LIMIT_S)
     lists, others = asyncio.run(read_lists(site.bootstrap, site.topics["recommendations"], site.partitions))
     if not lists:
-        raise StateError(f"{system}: need lists; got none. See {site.log}.")
-    return _figures(system, load, site, lists, others, cpu)
+        raise StateError(f"{system}: need lists; got none. {last_words(site)}")
+    return _figures(system, load, site, start_ms, lists, others, cpu)
 
 
 @dataclass(slots=True)
 class _Cpu:
-    """CPU seconds of worker and broker between the first and the last look, and the events committed between them."""
+    """CPU seconds of worker and broker between the first and the last look, and the share of all lists of then."""
 
-    worker_s: float = 0.0
-    broker_s: float = 0.0
-    share: float = 1.0  # of all lists that were there at the end, how many came between the two looks
+    worker_s: float
+    broker_s: float
+    share: float
 
 
-def _run(process: subprocess.Popen[bytes], load: Load, site: Site, limit_s: float, broker_pid: int | None) -> _Cpu:
-    """Wait until every event is committed or the time is up."""
+def _watch(process: subprocess.Popen[bytes], n: int, site: Site, limit_s: float, broker_pid: int | None) -> _Cpu:
+    """Wait until `n` events are committed, or until `limit_s` after the first list; the first list may take longer."""
     worker, broker = psutil.Process(process.pid), psutil.Process(broker_pid) if broker_pid else None
-    warm = warm_ends(load, site)
-    warm_by, ends_at = time.monotonic() + WARM_LIMIT_S, math.inf
     first = last = (0, 0.0, 0.0)
+    gives_up, ends = time.monotonic() + START_LIMIT_S, math.inf
     with _Progress(site) as progress:
-        while time.monotonic() < ends_at and sum(progress.committed().values()) < len(load.messages):
-            time.sleep(POLL_S)
-            if process.poll() is not None:
-                raise StateError(f"worker: need it running; got exit code {process.returncode}. See {site.log}.")
-            lists = progress.lists()
-            now = (lists, _cpu_s(worker), _cpu_s(broker) if broker else 0.0)
-            if lists > last[0]:
+        while time.monotonic() < min(gives_up, ends) and progress.committed() < n:
+            _check_alive(process, site)
+            now = (progress.lists(), _cpu_s(worker), _cpu_s(broker) if broker else 0.0)
+            if now[0] and ends == math.inf:
+                first, gives_up, ends = now, math.inf, time.monotonic() + limit_s
+            if now[0] > last[0]:
                 last = now
-            if ends_at < math.inf or not lists:
-                pass
-            elif all(progress.committed().get(place, 0) >= n for place, n in warm.items()):
-                first, ends_at = now, time.monotonic() + limit_s
-            if ends_at == math.inf and time.monotonic() > warm_by:
-                raise StateError(f"worker: need the warm-up done in {WARM_LIMIT_S:.0f} s; got more. See {site.log}.")
+            time.sleep(POLL_S)
     return _Cpu(last[1] - first[1], last[2] - first[2], (last[0] - first[0]) / max(1, last[0]))
 
 
@@ -111,19 +111,29 @@ def wait_until_drained(process: subprocess.Popen[bytes], site: Site, n: int) -> 
     Raises
     ------
     StateError
-        The system ended, or took longer than `WARM_LIMIT_S`.
+        The system ended, or took longer than `START_LIMIT_S`.
     """
-    deadline = time.monotonic() + WARM_LIMIT_S
+    deadline = time.monotonic() + START_LIMIT_S
     with _Progress(site) as progress:
-        while sum(progress.committed().values()) < n:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise StateError(f"worker: need {n} events done in {WARM_LIMIT_S:.0f} s; got fewer. See {site.log}.")
+        while progress.committed() < n:
+            _check_alive(process, site)
+            if time.monotonic() > deadline:
+                raise StateError(
+                    f"bench: need {n} events done in {START_LIMIT_S:.0f} s; got {progress.committed()}. "
+                    + last_words(site)
+                )
             time.sleep(POLL_S)
 
 
-def warm_ends(load: Load, site: Site) -> dict[tuple[str, int], int]:
-    """Return how many of each source partition's messages are warm-up."""
-    return Counter((site.sources[topic], partition) for topic, partition, _, _ in load.messages[: load.warm])
+def _check_alive(process: subprocess.Popen[bytes], site: Site) -> None:
+    if process.poll() is not None:
+        raise StateError(f"bench: need a running system; got exit code {process.returncode}. {last_words(site)}")
+
+
+def last_words(site: Site) -> str:
+    """Return the last line the system printed."""
+    lines = site.log.read_text(errors="replace").strip().splitlines()
+    return "It said: " + (lines[-1][-500:] if lines else "nothing")
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -149,22 +159,21 @@ class _Progress:
     def lists(self) -> int:
         return int(sum(self._consumer.end_offsets(self._lists).values()))
 
-    def committed(self) -> dict[tuple[str, int], int]:
-        return {(place.topic, place.partition): self._consumer.committed(place) or 0 for place in self._sources}
+    def committed(self) -> int:
+        return sum(self._consumer.committed(place) or 0 for place in self._sources)
 
 
-def _figures(system: str, load: Load, site: Site, lists: list[SeenList], others: int, cpu: _Cpu) -> Drained:
-    warm = warm_ends(load, site)
+def _figures(
+    system: str, load: Load, site: Site, start_ms: int, lists: list[SeenList], others: int, cpu: _Cpu
+) -> Drained:
+    warm = Counter((site.sources[topic], partition) for topic, partition, _, _ in load.messages[: load.warm])
     processed = processed_ms(lists)
-    if any(len(processed.get(place, ())) < n for place, n in warm.items()):
-        raise StateError(f"{system}: need the {load.warm} events of the warm-up done; got fewer. Allow more time.")
-    start_ms = max((int(processed[place][n - 1]) for place, n in warm.items()), default=0)
-    times = np.concatenate([times[warm.get(place, 0) :] for place, times in processed.items()])
+    times = np.concatenate([times[warm[place] :] for place, times in processed.items()])
     start_ms = max(start_ms, int(times.min()))
-    seconds = max(1, int(times.max()) - start_ms) / 1000
     events = int((times > start_ms).sum())
+    seconds = max(1, int(times.max()) - start_ms) / 1000
     total = sum(len(times) for times in processed.values())
-    events_seen = max(1.0, total * cpu.share)
+    events_looked_at = max(1.0, total * cpu.share)
     return Drained(
         system=system,
         load=load.name,
@@ -174,6 +183,6 @@ def _figures(system: str, load: Load, site: Site, lists: list[SeenList], others:
         events_total=total,
         seconds=seconds,
         events_per_s=events / seconds,
-        worker_cpu_us=1e6 * cpu.worker_s / events_seen,
-        broker_cpu_us=1e6 * cpu.broker_s / events_seen if cpu.broker_s else None,
+        worker_cpu_us=1e6 * cpu.worker_s / events_looked_at,
+        broker_cpu_us=1e6 * cpu.broker_s / events_looked_at if cpu.broker_s else None,
     )

@@ -54,7 +54,8 @@ async def read_lists(bootstrap_servers: str, topic: str, partitions: int) -> tup
                     if trigger is None:
                         others += 1
                     else:
-                        seen.append(SeenList(*msgspec.structs.astuple(trigger), record.timestamp, len(record.value)))
+                        place = (trigger.topic, trigger.partition, trigger.offset)
+                        seen.append(SeenList(*place, record.timestamp, len(record.value)))
             left = {place for place in left if await consumer.position(place) < ends[place]}
         return seen, others
     finally:

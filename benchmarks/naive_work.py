@@ -10,7 +10,6 @@ from stream_rec.core.events import decode_event
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
-from stream_rec.core.looks import NoObserver
 from stream_rec.core.presets import SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.recommend import Recommender
@@ -63,7 +62,7 @@ class NaiveWork:
         encoder = ListEncoder(self._items, SOURCE_NAMES, {"preset": preset.name})
         recommender = Recommender(preset, self._items, LIST_SIZE)
         self._publisher = Publisher(self._items, recommender, encoder, "nothing")
-        self._learner = Learner(preset, self._items, self._publisher, NoObserver(), 0)
+        self._learner = Learner(preset, self._items, self._publisher, None, 0)
         self._item_plane = ItemPlane(self._items, 1)
         self._item_plane.assign(SHARD, None)
         self._stats = RoundStats()

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCK := .ci/lock
 UV := $(BIN)/uv
 INSTALL := VIRTUAL_ENV=$(VENV) UV_NO_CONFIG=1 $(UV) pip install --quiet
-PYTHON ?= python3
+PYTHON ?= 
 ARGS ?=
 
 .PHONY: help install test check bench demo docs lock clean

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the virtual environment with the first fitting Python: $PYTHON, else any on the PATH. Usage: venv.sh FOLDER
+# Makes the virtual environment with $PYTHON if it is given, else with the first fitting Python on the PATH. Usage: venv.sh FOLDER
 set -euo pipefail
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' # the range of pyproject.toml
-for python in "${PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python; do
+for python in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
     if "$python" -c "$fits" 2>/dev/null; then
         exec "$python" -m venv --clear "$1"
     fi

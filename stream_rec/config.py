@@ -120,6 +120,7 @@ class KafkaEmbeddedSettings(Section):
     heap_mb: int = Field(512, ge=256, description="Java heap.")
     folder: Path = Field(Path("data/kafka"), description="Logs, configuration and pid file.")
     start_timeout_s: float = Field(60.0, gt=0, description="How long a start may take.")
+    maven_mirror: str = Field("", description="Where Kafka's jars come from; empty = Maven Central.")
 
 
 class Settings(BaseSettings):

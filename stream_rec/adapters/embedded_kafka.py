@@ -110,6 +110,7 @@ def start(
     heap_mb: int = 512,
     timeout_s: float = 60.0,
     cache: Path,
+    mirror: str = "",
     progress: kafka_artifacts.ByteProgress | None = None,
     outlives_parent: bool = False,
 ) -> Broker:
@@ -123,6 +124,8 @@ def start(
         0 = any free one.
     cache
         Where the jars are kept (`config.user_cache_folder()`).
+    mirror
+        Address of a Maven repository; empty = Maven Central.
     outlives_parent
         True for a daemon; else the broker is stopped when this process ends, however it ends.
 
@@ -140,7 +143,7 @@ def start(
     port = port or free_port()
     _check_port_is_free(port)
     jars = cache / "kafka"
-    kafka_artifacts.fetch(jars, kafka_artifacts.missing(jars), progress)
+    kafka_artifacts.fetch(jars, kafka_artifacts.missing(jars), progress, mirror=mirror)
     _write_configuration(folder, port)
     if not (folder / "logs" / "meta.properties").exists():
         _format(folder, jars, timeout_s)
@@ -230,6 +233,8 @@ def _format(folder: Path, jars: Path, timeout_s: float) -> None:
 
 
 def _wait_until_it_answers(broker: Broker, timeout_s: float) -> None:
+    import kafka  # noqa: F401 - a second of work, done while the JVM boots
+
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if not broker.running():

@@ -63,8 +63,15 @@ def missing(folder: Path, coordinates: Sequence[Coordinate] | None = None) -> li
     return [c for c in wanted if _sha256(folder / c.file_name) != c.sha256]
 
 
-def fetch(folder: Path, wanted: Sequence[Coordinate], progress: ByteProgress | None = None) -> None:
+def fetch(
+    folder: Path, wanted: Sequence[Coordinate], progress: ByteProgress | None = None, *, mirror: str = ""
+) -> None:
     """Download `wanted` into `folder`.
+
+    Parameters
+    ----------
+    mirror
+        Address of a Maven repository; empty = Maven Central.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def fetch(folder: Path, wanted: Sequence[Coordinate], progress: ByteProgress | N
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
     try:
-        context = _maven_context(staging, progress)
+        context = _maven_context(staging, progress, mirror)
         pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
         try:
             for job in [pool.submit(_fetch_one, context, coordinate, folder) for coordinate in wanted]:
@@ -92,7 +99,7 @@ def class_path(folder: Path) -> str:
     return os.pathsep.join(str(folder / c.file_name) for c in pinned())
 
 
-def _maven_context(staging: Path, progress: ByteProgress | None) -> MavenContext:
+def _maven_context(staging: Path, progress: ByteProgress | None, mirror: str) -> MavenContext:
     try:
         from jgo.maven import MavenContext, PythonResolver
     except ImportError as error:
@@ -101,7 +108,8 @@ def _maven_context(staging: Path, progress: ByteProgress | None) -> MavenContext
             "Run pip install 'stream-rec[kafka]', or point STREAM_REC_KAFKA__BOOTSTRAP at a running broker."
         ) from error
     resolver = PythonResolver(progress_callback=progress)
-    return MavenContext(resolver=resolver, repo_cache=staging, local_repos=[], timeout=REQUEST_TIMEOUT_S)
+    remote = {"mirror": mirror.rstrip("/")} if mirror else None
+    return MavenContext(resolver, staging, local_repos=[], remote_repos=remote, timeout=REQUEST_TIMEOUT_S)
 
 
 def _fetch_one(context: MavenContext, coordinate: Coordinate, folder: Path) -> None:

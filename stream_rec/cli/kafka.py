@@ -79,6 +79,7 @@ def _start(settings: KafkaEmbeddedSettings, *, daemon: bool) -> Broker:
             heap_mb=settings.heap_mb,
             timeout_s=settings.start_timeout_s,
             cache=user_cache_folder(),
+            mirror=settings.maven_mirror,
             progress=progress,
             outlives_parent=daemon,
         )

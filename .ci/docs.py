@@ -1,9 +1,10 @@
-"""Write the pages of docs/ that are made from the code: settings.md and commands.md. Usage: python .ci/docs.py"""
+"""Write the pages of docs/ that are made from the code: settings.md, commands.md, metrics.md. Usage: python .ci/docs.py"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from stream_rec.adapters.metrics import metrics_page
 from stream_rec.cli import settings
 from stream_rec.cli.pages import commands_page
 
@@ -12,3 +13,4 @@ DOCS = Path(__file__).parents[1] / "docs"
 if __name__ == "__main__":
     (DOCS / "settings.md").write_text(settings.page(), encoding="utf-8")
     (DOCS / "commands.md").write_text(commands_page(), encoding="utf-8")
+    (DOCS / "metrics.md").write_text(metrics_page(), encoding="utf-8")

@@ -51,6 +51,7 @@ class Sender(threading.Thread):
         self.sent = self.oracle_asked = self.oracle_hits = 0
         self.users: set[bytes] = set()
         self.doing: dict[str, str] = {}
+        self._newest_ms: dict[bytes, int] = {}
         self.failure: str | None = None
 
     def finish(self) -> None:
@@ -104,8 +105,11 @@ class Sender(threading.Thread):
     def _note(self, event: DemoEvent) -> None:
         self.sent += 1
         self.users.add(event.record.key)
+        basket_line = self._newest_ms.get(event.record.key) == event.record.event_ms
+        self._newest_ms[event.record.key] = event.record.event_ms
         words = IN_WORDS.get(event.event, event.event)
         self.doing[event.record.key.decode()] = f"{words}\n{event.item_id}"
-        if event.oracle_rank >= 0 and self.go_live.is_set():
+        # the worker looks up a basket's first line only: the others come before a list could
+        if event.oracle_rank >= 0 and self.go_live.is_set() and not basket_line:
             self.oracle_asked += 1
             self.oracle_hits += event.oracle_rank > 0

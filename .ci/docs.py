@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that are made from the code: settings.md, commands.md, metrics.md. Usage: python .ci/docs.py"""
+"""Write the pages of docs/ that are made from the code: settings, commands, metrics. Usage: python .ci/docs.py"""
 
 from __future__ import annotations
 

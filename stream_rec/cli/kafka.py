@@ -30,9 +30,12 @@ def start(
 
     settings = load(config).kafka_embedded
     broker = _start(settings, daemon=not foreground)
+    asked_to_stop = _signals() if foreground else None
     typer.echo(f"Kafka runs at {broker.bootstrap}, pid {broker.pid}, folder {broker.folder}")
-    if foreground:
-        _wait(broker)
+    if asked_to_stop is not None:
+        while broker.running() and not asked_to_stop.wait(0.2):
+            pass
+        broker.stop()
 
 
 @app.command()
@@ -85,10 +88,8 @@ def _start(settings: KafkaEmbeddedSettings, *, daemon: bool) -> Broker:
         )
 
 
-def _wait(broker: Broker) -> None:
+def _signals() -> threading.Event:
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    while broker.running() and not asked_to_stop.wait(0.2):
-        pass
-    broker.stop()
+    return asked_to_stop

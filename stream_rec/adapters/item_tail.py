@@ -21,7 +21,7 @@ from stream_rec.errors import ContractError
 
 PROGRESS_S = 2.0
 POLL_MS = 500
-READ_RECORDS = 5000
+READ_RECORDS = 1000
 FOLLOW_RECORDS = 200  # a poll holds up the event loop: about 10 µs per row
 
 log = logging.getLogger(__name__)
@@ -125,6 +125,7 @@ class ItemTail:
         for place in self._places:
             self._positions[place] = max(self._positions[place], await self._consumer.position(place))
         self._moved.set()
+        await asyncio.sleep(0)  # a poll that finds records returns at once: without this nothing else would run
 
     def _absorb_rows(self, shard: int, records: Iterable[Any]) -> None:
         """Absorb one shard's rows. A table that includes the shard's own deltas already keeps its newer rows."""

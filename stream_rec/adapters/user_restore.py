@@ -6,6 +6,7 @@ record in the log is not the winner, the winner is published again, because comp
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from stream_rec.errors import StateError
 
 PROGRESS_S = 2.0
 POLL_MS = 200
-POLL_RECORDS = 2000
+POLL_RECORDS = 500
 
 HEAD_PREFIX = head_key(b"")
 
@@ -162,6 +163,7 @@ class UserRestore:
             for place, fetched in (await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)).items():
                 records = [ChangelogRecord(record.key, record.value) for record in fetched]
                 replays[place.partition].apply(records, fetched[-1].offset + 1)
+            await asyncio.sleep(0)  # a poll that finds records returns at once: without this the lease could not tick
             for partition in list(left):
                 if await consumer.position(TopicPartition(self._topic, partition)) >= ends[partition]:
                     left.discard(partition)

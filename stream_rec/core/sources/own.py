@@ -106,6 +106,9 @@ def own_propose(
     return out_rows[:n], out_scores[:n]
 
 
+NOTHING = Proposal(np.empty(0, np.int32), np.empty(0, np.float64))
+
+
 class OwnContinuation:
     """The own-continuation source; it knows nothing but the user's history.
 
@@ -122,6 +125,8 @@ class OwnContinuation:
 
     def propose(self, items: ItemTable, user: UserView, scratch: Scratch) -> Proposal:
         """Return up to `CANDIDATES_PER_SOURCE` rows of the user's earlier sessions, best first."""
+        if len(user.sessions) == 0 or user.sessions[0] == user.session:
+            return NOTHING  # a first session: most users of a shop, most of the time
         rows, scores = own_propose(
             self._ahead, self._behind, self._base, self._beta, user.rows, user.sessions, user.session,
             items.listable, scratch.excluded, scratch.in_session, scratch.slot, scratch.score,

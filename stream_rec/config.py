@@ -92,9 +92,6 @@ class RankingSettings(Section):
     exclude: Literal["nothing", "bought", "had"] = Field(
         "nothing", description="Items left out: nothing, bought (purchased), had (any event of this user)."
     )
-    fresh_sample_every: int = Field(
-        4, ge=0, description="Rank before learning at every n-th record, to measure the fresh list; 0 = never."
-    )
 
     def parameters(self) -> Preset:
         """Return the preset of that name; raises ConfigError when there is none."""

@@ -25,7 +25,9 @@ def command(
         str | None, typer.Option(help="Drop lines whose COLUMN starts with PREFIX: InvoiceNo=C.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort by time first (stable).")] = False,
-    event: Annotated[str | None, typer.Option(help="The event of every line, where the log has no such column.")] = None,
+    event: Annotated[
+        str | None, typer.Option(help="The event of every line, where the log has no such column.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first events.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
     trace_source: Annotated[str, typer.Option(help="Whose list the trace shows: cooc | own | popularity | fused.")] = (

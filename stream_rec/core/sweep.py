@@ -65,4 +65,3 @@ class Sweeper:
             list_id = f"visitor-{stream_ms}"
             partition = self._visitor_partition
             result.lists.append(self._publisher.publish(partition, visitor, 1, None, list_id, now_ms))
-

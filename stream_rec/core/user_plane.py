@@ -206,9 +206,7 @@ class UserPlane:
         state, record = touched.user.state, touched.trigger
         state.generation = self.generation
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
-        result.lists.append(
-            self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms)
-        )
+        result.lists.append(self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms))
         result.stats.lists += 1
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
         result.puts.setdefault(touched.partition, []).extend(puts_of(state))

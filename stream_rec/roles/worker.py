@@ -76,7 +76,6 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         list_size=ranking.list_size,
         exclude=ranking.exclude,
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
-        fresh_every=0,  # nothing looks at a fresh list in a worker yet
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,
     )

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "numba")
+SUBCLASSES = ("stream_rec.adapters.faust_app", "stream_rec.adapters.faust_consumer")
+"""Faust's base classes log each start and stop under the module of the subclass."""
 SILENT = ("kafka",)  # kafka-python is used for checks only, which say themselves what failed
 BURST = 5
 WINDOW_S = 10.0
@@ -28,7 +30,7 @@ def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | N
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *SUBCLASSES):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,6 +18,12 @@ from stream_rec.config import Settings
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kafka", metavar="HOST:PORT", help="use this broker instead of an embedded one")
+    parser.addoption("--crash-events", type=int, default=6_000, metavar="N", help="events of the crash test")
+    parser.addoption("--crash-kills", type=int, default=3, metavar="N", help="how often its worker is killed")
+    parser.addoption("--fuzz-messages", type=int, default=5_000, metavar="N", help="messages of the live fuzz test")
+    parser.addoption("--equality-log", metavar="FILE", help="log of the live-equals-backtest test; else a shop's")
+    parser.addoption("--equality-events", type=int, default=150, metavar="N", help="how many of its events")
+    parser.addoption("--equality-rate", type=float, metavar="R", help="send so many a second; else one after another")
 
 
 @pytest.fixture(scope="session")

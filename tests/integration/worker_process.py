@@ -18,7 +18,7 @@ from stream_rec.config import Settings, env_name
 from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
 from stream_rec.core.state.user_codec import decode_head, head_key
 
-READY = "ready after"
+READY = "] ready after"  # partitions; the kernels are ready long before
 HISTORY_EVENTS = 1000
 DEADLINE_S = 60.0
 

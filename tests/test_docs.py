@@ -122,6 +122,11 @@ def test_every_dead_letter_reason_is_explained_and_no_other() -> None:
     assert explained == [(f"`{reason}`", meaning) for reason, meaning in REASONS.items()]
 
 
+def test_every_reason_the_code_gives_is_in_the_table_of_reasons() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    assert set(re.findall(r'(?:refuse|ContractError)\(\s*"([a-z0-9-]+)"', code)) <= set(REASONS)
+
+
 @EVERY_PAGE
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(FENCE.sub("", text_of(page))):

@@ -145,6 +145,6 @@ class ItemTail:
                 available = record.value is not None and decode_item(record.value, record.key).available
                 row = self._items.intern(record.key.decode())
             except (ContractError, UnicodeDecodeError) as error:
-                self._on_refused(getattr(error, "reason", "not-utf-8"))
+                self._on_refused(getattr(error, "reason", "not-utf8"))
                 continue
             self._items.set_available(row, available)

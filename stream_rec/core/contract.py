@@ -43,6 +43,7 @@ REASONS: dict[str, str] = {
     "negative-number": "a quantity, price or position is below zero",
     "bad-timestamp": "timestamp_ms is negative or beyond 2^48",
     "future-timestamp": "timestamp_ms is more than 5 minutes ahead of the worker's clock",
+    "hash-clash": "an item id has the same 64-bit hash as another item's id",
     "foreign-partition": "the record lies in another partition than murmur2(key) says (only where set to be refused)",
 }
 """Why a record is refused: the `reason` header of a dead letter and a label of the metric. Add, never rename."""

@@ -11,7 +11,7 @@ from tests.fuzz.mutations import HUGE_BYTES, START_MS, mutations
 
 NOW_MS = START_MS + 86_400_000
 N = 6_000
-BY_THE_WORKER_ONLY = {"foreign-partition"}
+BY_THE_WORKER_ONLY = {"foreign-partition", "hash-clash"}
 
 
 def test_every_reason_is_met_and_nothing_else_is_raised() -> None:

@@ -27,6 +27,9 @@ from stream_rec.roles.parts import Parts
 ROUNDS_IN_FLIGHT = 2
 """The user cache must hold every user of the rounds in flight: it is checked at start."""
 
+SMALL_ROUND = 64
+"""A round below this many events is waited for until it is visible: the next one then is larger, and cheaper."""
+
 
 @dataclass(slots=True)
 class Round:
@@ -55,10 +58,13 @@ class Effects:
         self._last: asyncio.Task[None] | None = None
 
     async def submit(self, one: Round) -> None:
-        """Begin to write a round; waits while too many are in flight."""
+        """Begin to write a round; waits while too many are in flight, and for a small one until it is visible."""
         await self._slots.acquire()
-        self._last = asyncio.create_task(self._write(one, self._last))
+        visible = asyncio.Event()
+        self._last = asyncio.create_task(self._write(one, self._last, visible))
         self._last.add_done_callback(self._done)
+        if len(one.record_ms) < SMALL_ROUND:
+            await visible.wait()
 
     async def settle(self) -> None:
         """Wait until every round submitted is durable."""
@@ -71,12 +77,13 @@ class Effects:
         if error is not None:
             self._failed(error)
 
-    async def _write(self, one: Round, previous: asyncio.Task[None] | None) -> None:
+    async def _write(self, one: Round, previous: asyncio.Task[None] | None, visible: asyncio.Event) -> None:
         parts, result = self._parts, one.result
         started = time.monotonic()
         parts.lease.check()
         await parts.outputs.send(self._visible(result))
         sent = time.monotonic()
+        visible.set()
         if one.record_ms:
             parts.metrics.list_ages(time.time() - np.array(one.record_ms, np.float64) / 1000)
         if previous is not None:

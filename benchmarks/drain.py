@@ -75,7 +75,7 @@ def drain(system: str, load: Load, site: Site, limit_s: float, broker_pid: int |
         stop(process, STOP_LIMIT_S)
     lists, others = asyncio.run(read_lists(site.bootstrap, site.topics["recommendations"], site.partitions))
     if not lists:
-        raise StateError(f"{system}: need lists; got none. {last_words(site)}")
+        raise StateError(f"{system}: need lists of events; got none and {others} others. {last_words(site)}")
     return _figures(system, load, site, start_ms, lists, others, cpu)
 
 
@@ -89,15 +89,17 @@ class _Cpu:
 
 
 def _watch(process: subprocess.Popen[bytes], n: int, site: Site, limit_s: float, broker_pid: int | None) -> _Cpu:
-    """Wait until `n` events are committed, or until `limit_s` after the first list; the first list may take longer."""
+    """Wait until `n` events are committed, or `limit_s` after the first progress, which may take longer."""
     worker, broker = psutil.Process(process.pid), psutil.Process(broker_pid) if broker_pid else None
     first = last = (0, 0.0, 0.0)
     gives_up, ends = time.monotonic() + START_LIMIT_S, math.inf
     with _Progress(site) as progress:
-        while time.monotonic() < min(gives_up, ends) and progress.committed() < n:
+        before = committed = progress.committed()
+        while time.monotonic() < min(gives_up, ends) and committed < n:
             _check_alive(process, site)
+            committed = progress.committed()
             now = (progress.lists(), _cpu_s(worker), _cpu_s(broker) if broker else 0.0)
-            if now[0] and ends == math.inf:
+            if committed > before and ends == math.inf:
                 first, gives_up, ends = now, math.inf, time.monotonic() + limit_s
             if now[0] > last[0]:
                 last = now

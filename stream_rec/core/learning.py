@@ -111,7 +111,7 @@ class Learner:
         self._observer.served(ServedLook(record, row, place, popular_place, first_of_session, coalesced, had))
         if self._fresh_every and record.offset % self._fresh_every == 0:
             user = UserView(state.rows_view(), state.sessions_view(), state.session)
-            recommendation = self._publisher.recommend(state, user)
+            recommendation = self._publisher.explain(state, user)
             self._observer.fresh(FreshLook(record, row, recommendation, popular, first_of_session, had))
 
     def _counts(

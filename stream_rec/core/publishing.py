@@ -22,9 +22,9 @@ class Publisher:
         self._encoder = encoder
         self._exclude = exclude
 
-    def recommend(self, state: UserState, user: UserView) -> Recommendation:
-        """Rank for `user` under the rules; nothing is changed."""
-        return self._recommender.recommend(user, self._excluded(state))
+    def explain(self, state: UserState, user: UserView) -> Recommendation:
+        """Rank for `user` under the rules, every source's proposal kept; nothing is changed."""
+        return self._recommender.explain(user, self._excluded(state))
 
     def popular(self, state: UserState) -> Int32Array:
         """Return popularity's own list under the same rules: what personal lists are compared with."""
@@ -41,7 +41,7 @@ class Publisher:
     ) -> PublishedList:
         """Rank for `session`, remember the list in `state` and return it encoded."""
         user = UserView(state.rows_view(), state.sessions_view(), session)
-        recommendation = self.recommend(state, user)
+        recommendation = self._recommender.recommend(user, self._excluded(state))
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
         return PublishedList(partition, state.key, value)

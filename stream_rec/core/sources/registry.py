@@ -15,7 +15,11 @@ from stream_rec.core.types import Proposal, Ranked, UserView
 
 
 class Source(Protocol):
-    """Proposes candidates. A new source passes `tests/contracts/test_sources.py` and is added to `build_sources`."""
+    """Proposes candidates.
+
+    A new source passes `tests/contracts/test_sources.py` and is added to `build_sources` and to `ranking/one_pass.py`,
+    which a property test holds to be the same.
+    """
 
     name: str
 

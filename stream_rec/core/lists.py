@@ -20,20 +20,18 @@ MAX_SCORES = 50_000
 
 
 class ListEncoder:
-    """Encodes lists; keeps two fragments per item (about 200 bytes), made on first use.
+    """Encodes lists; keeps about 200 bytes of text per item, made on first use.
 
     Notes
     -----
-    About 12 µs for 20 items. Text is joined and encoded once: Python formats and joins `str` faster than `bytes`.
+    About 10 µs for 20 items. Text is joined and encoded once: Python joins `str` faster than it formats `bytes`.
     """
 
     def __init__(self, items: ItemTable, source_names: tuple[str, ...], model: dict[str, str]) -> None:
-        self._items = items
         self._model = _json(model)
-        self._heads: dict[int, str] = {}
-        self._because: dict[int, str] = {}
-        self._scores: dict[float, str] = {}
-        self._kinds = [f',"reason":{{"kind":"{REASON_KINDS[name]}","because":[' for name in source_names]
+        self._heads = _Heads(items)
+        self._scores = _Scores()
+        self._reasons = _Reasons(items, source_names)
 
     def encode(
         self,
@@ -61,50 +59,61 @@ class ListEncoder:
             topic = _json(trigger.topic)
             trigger_json = f'{{"topic":{topic},"partition":{trigger.partition},"offset":{trigger.offset}}}'
             lag_ms = max(0, generated_ms - trigger.timestamp) if now_ms is not None else 0
-        parts = [
+        return (
             f'{{"list_id":{_json(list_id)},"user_id":{_json(user_id)},"generated_at_ms":{generated_ms},'
-            f'"as_of_ms":{as_of_ms},"lag_ms":{lag_ms},"model":{self._model},"trigger":{trigger_json},"items":['
-        ]
-        self._add_items(recommendation, parts)
-        parts.append("]}")
-        return "".join(parts).encode()
+            f'"as_of_ms":{as_of_ms},"lag_ms":{lag_ms},"model":{self._model},"trigger":{trigger_json},'
+            f'"items":[{self._items_json(recommendation)}]}}'
+        ).encode()
 
-    def _add_items(self, recommendation: Recommendation, parts: list[str]) -> None:
-        """Append the items' JSON to `parts`, pieces of each in the order head, score, kind, because."""
-        ranked = recommendation.ranked
-        rows = ranked.rows.tolist()
-        if not rows:
-            return
-        heads, texts, reasons, kinds = self._heads, self._scores, self._because, self._kinds
-        add = parts.append
-        end = ""
-        for row, score, source, because in zip(
-            rows, ranked.scores.tolist(), ranked.sources.tolist(), recommendation.because.tolist(), strict=True
-        ):
-            add(end)
-            add(heads.get(row) or self._remember(row))
-            add(texts.get(score) or self._write(score))
-            add(kinds[source])
-            add(reasons.get(because) or self._explain(because))
-            end = "]}},"
-        add(end[:-1])
+    def _items_json(self, recommendation: Recommendation) -> str:
+        rows, scores, sources = (column.tolist() for column in recommendation.ranked)
+        because = recommendation.because.tolist()
+        heads, texts, reasons = self._heads, self._scores, self._reasons
+        return ",".join(
+            [
+                heads[row] + texts[score] + reasons[reason, source]
+                for row, score, source, reason in zip(rows, scores, sources, because, strict=True)
+            ]
+        )
 
-    def _remember(self, row: int) -> str:
-        head = self._heads[row] = f'{{"item_id":{_json(self._items.ids[row])},"score":'
+
+class _Heads(dict[int, str]):
+    """Item row -> the text of its entry up to the score."""
+
+    def __init__(self, items: ItemTable) -> None:
+        super().__init__()
+        self._items = items
+
+    def __missing__(self, row: int) -> str:
+        head = self[row] = f'{{"item_id":{_json(self._items.ids[row])},"score":'
         return head
 
-    def _write(self, score: float) -> str:
-        if len(self._scores) >= MAX_SCORES:
-            self._scores.clear()
-        text = self._scores[score] = f"{score:.6g}"
+
+class _Scores(dict[float, str]):
+    """Score -> its text."""
+
+    def __missing__(self, score: float) -> str:
+        if len(self) >= MAX_SCORES:
+            self.clear()
+        text = self[score] = f"{score:.6g}"
         return text
 
-    def _explain(self, row: int) -> str:
+
+class _Reasons(dict[tuple[int, int], str]):
+    """(Row of the item that is the reason or -1, source) -> the text of an entry from behind the score on."""
+
+    def __init__(self, items: ItemTable, source_names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._items = items
+        self._kinds = [f',"reason":{{"kind":"{REASON_KINDS[name]}","because":[' for name in source_names]
+
+    def __missing__(self, place: tuple[int, int]) -> str:
+        row, source = place
         item_id = self._items.ids[row] if row >= 0 else None
-        if item_id is None:
-            return ""  # nothing to name (yet): not remembered, the id may still arrive
-        quoted = self._because[row] = _json(item_id)
-        return quoted
+        text = f"{self._kinds[source]}{'' if item_id is None else _json(item_id)}]}}}}"
+        if row < 0 or item_id is not None:  # else the id may still arrive
+            self[place] = text
+        return text
 
 
 def _json(value: object) -> str:

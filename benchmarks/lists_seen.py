@@ -44,7 +44,8 @@ async def read_lists(bootstrap_servers: str, topic: str, partitions: int) -> tup
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        await consumer.seek_to_beginning(*places)
+        for place, first in (await consumer.beginning_offsets(places)).items():
+            consumer.seek(place, first)  # seek_to_beginning can lose to the default reset, which is to the end
         seen, others = [], 0
         left = {place for place in places if ends[place] > 0}
         while left:

@@ -79,6 +79,22 @@ class TableManager(faust.tables.manager.TableManager):
         await super().sleep(0 if n == 1.0 else n, **kwargs)
 
 
+class QuietMonitor(faust.Monitor):
+    """Faust's monitor without its bookkeeping per message, which nobody reads: `adapters/metrics.py` counts."""
+
+    def on_message_in(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_in(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_out(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_message_out(self, *_: Any) -> None:
+        """Count nothing."""
+
+
 class App(faust.App):
     """A Faust app that knows its edge."""
 
@@ -127,6 +143,7 @@ def build_app(settings: FaustSettings, edge: Edge) -> App:
         broker_client_id=settings.client_id,
         TableManager=TableManager,
         Worker=Worker,
+        Monitor=QuietMonitor,
         agent_supervisor="mode.CrashingSupervisor",
         stream_wait_empty=True,
         stream_buffer_maxsize=BUFFERED_BATCHES,

@@ -35,7 +35,7 @@ def _throughput(figures: Figures) -> Table:
 
 
 def _add(table: Table, one: Drained, ratio: str) -> None:
-    broker = "" if one.broker_cpu_us is None else f"{one.broker_cpu_us:.0f}"
+    worker, broker = ("" if us is None else f"{us:.0f}" for us in (one.worker_cpu_us, one.broker_cpu_us))
     table.add_row(
         one.load,
         one.system,
@@ -44,7 +44,7 @@ def _add(table: Table, one: Drained, ratio: str) -> None:
         f"{one.events_per_list:.2f}",
         f"{one.events:,}",
         f"{one.seconds:.1f}",
-        f"{one.worker_cpu_us:.0f}",
+        worker,
         broker,
     )
 

@@ -43,7 +43,7 @@ class Drained:
     events_total: int  # processed, warm-up included
     seconds: float
     events_per_s: float
-    worker_cpu_us: float
+    worker_cpu_us: float | None  # None: it was over before a second look
     broker_cpu_us: float | None
 
     @property
@@ -185,6 +185,6 @@ def _figures(
         events_total=total,
         seconds=seconds,
         events_per_s=events / seconds,
-        worker_cpu_us=1e6 * cpu.worker_s / events_looked_at,
-        broker_cpu_us=1e6 * cpu.broker_s / events_looked_at if cpu.broker_s else None,
+        worker_cpu_us=1e6 * cpu.worker_s / events_looked_at if cpu.worker_s > 0 else None,
+        broker_cpu_us=1e6 * cpu.broker_s / events_looked_at if cpu.broker_s > 0 else None,
     )

@@ -76,12 +76,16 @@ class Figures:
             "naive_events_per_s_coalesced": round(naive_log.events_per_s),
             "cpu_us_per_event": {
                 f"{one.system}, {one.load}": {
-                    "worker": round(one.worker_cpu_us, 1),
-                    "broker": None if one.broker_cpu_us is None else round(one.broker_cpu_us, 1),
+                    "worker": _rounded(one.worker_cpu_us),
+                    "broker": _rounded(one.broker_cpu_us),
                 }
                 for one in self.drained
             },
         }
+
+
+def _rounded(us: float | None) -> float | None:
+    return None if us is None else round(us, 1)
 
 
 def _percentiles(latency: Latency) -> dict[str, float]:

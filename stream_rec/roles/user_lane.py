@@ -6,6 +6,7 @@ One round covers all partitions (a group commit): a task per partition would wai
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from stream_rec.roles.batch_queue import BatchQueue
 from stream_rec.roles.effects import Effects, Round
 from stream_rec.roles.parts import Parts
 from stream_rec.roles.sweeps import Sweeps
+
+log = logging.getLogger(__name__)
 
 QUEUED_BATCHES = 16
 HELD_ROUNDS = 2
@@ -48,6 +51,7 @@ class UserLane:
         self._partitions = partitions
         self._turn = 0  # when a round is full, another partition begins the next one
         self._record_s = 0.0
+        self._warned = False
 
     async def accept(self, event: Any) -> bool:
         """Queue one batch, waiting for room; `False` if the lane was closed meanwhile."""
@@ -110,7 +114,18 @@ class UserLane:
         result = self._parts.users.process(records, self._parts.stores, int(time.time() * 1000))
         record_ms = [record.timestamp for batch in records.values() for record in batch]
         self._record_s += 0.2 * ((time.perf_counter() - started) / len(record_ms) - self._record_s)
+        self._warn_of_foreigners(result.stats.foreign_partition)
         await self._effects.submit(Round(result, record_ms, finished))
+
+    def _warn_of_foreigners(self, events: int) -> None:
+        if events and not self._warned:
+            self._warned = True
+            log.warning(
+                "%d events came on another partition than murmur2(key) names: their users' histories are split. "
+                "librdkafka clients need partitioner=murmur2_random; this is said once, "
+                "stream_rec_foreign_partition_events_total goes on counting",
+                events,
+            )
 
     def _limit(self) -> int:
         """Return how many records a round may take: computing holds up the event loop, and with it the lease."""

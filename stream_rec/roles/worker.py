@@ -34,7 +34,7 @@ GC_THRESHOLD = (50_000, 20, 100)
 """A round makes thousands of objects and no cycles: the usual 700 spends 6 % of the time looking for some."""
 
 SWITCH_INTERVAL_S = 0.0005
-"""The consumer's thread parses fetches while the event loop waits for the interpreter: the usual 5 ms is a list late."""
+"""The event loop waits this long for the consumer's thread, which parses fetches: the usual 5 ms would be seen."""
 
 log = logging.getLogger(__name__)
 

@@ -45,7 +45,7 @@ class FencedError(StateError):
 
 
 class CorruptStateError(StateError):
-    """Stored bytes do not decode. Run `stream-rec reset` if the store belongs to another version or cluster."""
+    """Stored bytes do not decode; the message says what to do."""
 
 
 class ConfigError(StreamRecError):

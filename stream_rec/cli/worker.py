@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.cli.options import ConfigFile
+
 
 def command(
+    config: ConfigFile = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log JSON lines instead of key=value.")] = False,
 ) -> None:
@@ -20,4 +23,4 @@ def command(
     from stream_rec.roles.worker import run
 
     setup_logs(log_level, as_json=json_logs)
-    run(load())
+    run(load(config))

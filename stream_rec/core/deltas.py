@@ -321,5 +321,5 @@ def _check(data: UInt8Array, sizes: FrameSizes) -> tuple[int, int]:
 def _corrupt(expected: str, actual: str) -> CorruptStateError:
     return CorruptStateError(
         f"item-delta frame: need {expected}; got {actual}. "
-        "Was it written by another version? Run `stream-rec reset` to start with empty state."
+        "Use the release that wrote it, or name new item-deltas and item-rows topics."
     )

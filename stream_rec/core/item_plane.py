@@ -236,5 +236,5 @@ def _make_room(state: _Shard, last_partition: int) -> None:
 def _other_setting(shard: int, name: str, expected: float, actual: float) -> ConfigError:
     return ConfigError(
         f"item shard {shard}: need state written with {name} {expected}; got {actual}. "
-        "Set it back, or run `stream-rec reset` to start with empty state."
+        "Set it back, or name new item-deltas and item-rows topics to learn the items anew."
     )

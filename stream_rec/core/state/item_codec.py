@@ -142,5 +142,5 @@ def _check_size(where: str, body_bytes: int, value: bytes) -> None:
 def _corrupt(where: str, expected: str, actual: str) -> CorruptStateError:
     return CorruptStateError(
         f"{where}: need {expected}; got {actual}. "
-        "Was it written by another version? Run `stream-rec reset` to start with empty state."
+        "Use the release that wrote it, or name new item-deltas and item-rows topics."
     )

@@ -54,7 +54,9 @@ METRICS = (
     MetricSpec("item_rows", "gauge", "Items in memory."),
     MetricSpec("partitions", "gauge", "Partitions this worker owns and has restored."),
     MetricSpec("restore_seconds", "gauge", "Duration of the last restore after an assignment."),
-    MetricSpec("commit_age_seconds", "gauge", "Seconds since offsets were committed last."),
+    MetricSpec(
+        "commit_age_seconds", "gauge", "Seconds that acknowledged offsets have waited for a commit; 0 when none do."
+    ),
 )
 """Names carry the prefix `stream_rec_`; counters end in `_total` on the page."""
 

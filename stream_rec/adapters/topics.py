@@ -40,6 +40,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
     names = settings.topics
     source = {"max.message.bytes": str(VALUE_BYTES), "retention.ms": str(7 * DAY_MS)}
     compact = {"cleanup.policy": "compact"}
+    dead_letter = {"max.message.bytes": str(VALUE_BYTES), "retention.ms": str(30 * DAY_MS)}  # a batch holds many
     return [
         TopicPlan(names.clicks, source),
         TopicPlan(names.purchases, source),
@@ -49,7 +50,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
         # the lag keeps what a restore needs to tell a returned zombie's record from the owner's
         TopicPlan(names.user_state, {**compact, "min.compaction.lag.ms": str(HOUR_MS)}),
         TopicPlan(names.recommendations, compact),
-        TopicPlan(names.dead_letter, {"retention.ms": str(30 * DAY_MS)}, co_partitioned=False),
+        TopicPlan(names.dead_letter, dead_letter, co_partitioned=False),
     ]
 
 

@@ -49,6 +49,7 @@ class Replay:
 
     def __init__(self, store: UserStore) -> None:
         self._store = store
+        self._began = store.position
         self._losing: dict[bytes, bytes] = {}
         self.records = 0
 
@@ -70,6 +71,11 @@ class Replay:
                 puts.append(Put(key, winner, True))
                 puts += _session_index(key, before[key], winner)
         self._store.write(puts, next_offset)
+
+    def give_up(self) -> None:
+        """Go back to the position before: what has to be repaired is found again by whoever restores next."""
+        if self._losing:
+            self._store.write([], self._began)
 
     def repairs(self) -> list[ChangelogRecord]:
         """Return the winners that are not the last record of their key in the log."""
@@ -127,9 +133,11 @@ class UserRestore:
             await self._read(consumer, replays, ends, stores, wanted)
         finally:
             await consumer.stop()
-        if wanted():
-            for partition, store in stores.items():
+        for partition, store in stores.items():
+            if wanted():
                 await self._finish(partition, store, ends[partition], replays[partition].repairs())
+            else:
+                replays[partition].give_up()
         read = sum(replay.records for replay in replays.values())
         log.info("%d partitions restored in %.2f s, %d records read", len(stores), time.monotonic() - started, read)
         return {partition for partition, replay in replays.items() if replay.records}

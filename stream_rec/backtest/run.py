@@ -67,8 +67,9 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         replica_lag_events=request.replica_lag_events,
     )
     with ExitStack() as files:
-        trace = files.enter_context(request.trace.open("w", encoding="utf-8")) if request.trace else None
-        lists = files.enter_context(request.lists.open("w", encoding="utf-8")) if request.lists else None
+        trace, lists = (
+            files.enter_context(_writable(path)) if path else None for path in (request.trace, request.lists)
+        )
         scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
         backtest = Backtest(settings, preset, items, scorer)
         started = perf_counter()
@@ -94,6 +95,13 @@ def _preset(request: BacktestRequest) -> Preset:
         raise ConfigError(f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}.")
     preset = PRESETS[request.preset]
     return replace(preset, history_events=EXCLUDED_HISTORY_EVENTS) if request.repeats == "excluded" else preset
+
+
+def _writable(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: need a file that can be written; got {error}. Name another one.") from error
 
 
 def _limited(events: Iterable[LogEvent], limit: int | None) -> Iterator[LogEvent]:

@@ -16,6 +16,9 @@ SHOP_RATE = 300.0
 LONGEST_SHOP_EVENTS = 1_500_000
 """A shop that has gone on for so long starts anew: passing over its past would take longer than a fresh start."""
 
+MARKER = ".stream-rec-demo"
+"""Lies in every folder a demo made: only such a folder is emptied."""
+
 
 def command(
     log: Annotated[Path | None, typer.Argument(help="Event log to replay; without one a generated shop.")] = None,
@@ -67,7 +70,7 @@ def command(
 
 
 def fresh(folder: Path) -> Path:
-    """Return the folder, empty; raises ConfigError if a broker still runs there."""
+    """Return the folder, empty; raises ConfigError if a broker still runs there or files that are not a demo's."""
     import shutil
 
     from stream_rec.adapters import embedded_kafka
@@ -75,8 +78,14 @@ def fresh(folder: Path) -> Path:
 
     if (running := embedded_kafka.find(folder / "kafka")) is not None:
         raise ConfigError(f"demo: need no other demo running in {folder}; got one, pid {running.pid}. Stop it first.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise ConfigError(
+            f"demo: need an empty folder or one of an earlier demo; got {folder}, which holds other files. "
+            "Name another with --data-dir."
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / MARKER).touch()
     return folder
 
 

@@ -1,7 +1,7 @@
 """A dead letter as a Kafka record and back: the start of the raw value; in headers what is wrong and where it was.
 
 Headers (all text): reason, detail, topic, partition, offset, timestamp_ms, value_bytes ("null" where the record had no
-value), value_sha256 (of the whole value).
+value), value_sha256 (of the whole value), and key_bytes where the key was cut.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from stream_rec.core.rounds import DeadLetter
 
 KEPT_BYTES = 64 * 1024
 """How much of the raw value is kept."""
+KEPT_KEY_BYTES = 4 * 1024
+"""How much of the key is kept; no id is nearly so long."""
 _NULL = b"null"
 
 
@@ -31,11 +33,12 @@ class StoredDeadLetter(NamedTuple):
     letter: DeadLetter
     value_bytes: int | None
     value_sha256: str
+    key_cut: bool = False
 
     @property
     def truncated(self) -> bool:
-        """Whether only the start of the raw value was kept."""
-        return self.value_bytes is not None and self.value_bytes > len(self.letter.value or b"")
+        """Whether only the start of the raw value or of the key was kept."""
+        return self.key_cut or (self.value_bytes is not None and self.value_bytes > len(self.letter.value or b""))
 
     @property
     def retryable(self) -> bool:
@@ -63,7 +66,11 @@ def encode(dead: DeadLetter) -> DeadLetterRecord:
         ("value_bytes", _NULL if dead.value is None else b"%d" % len(value)),
         ("value_sha256", sha256(value).hexdigest().encode()),
     ]
-    return DeadLetterRecord(dead.key, value[:KEPT_BYTES], headers)
+    key = dead.key
+    if key is not None and len(key) > KEPT_KEY_BYTES:
+        headers.append(("key_bytes", b"%d" % len(key)))
+        key = key[:KEPT_KEY_BYTES]
+    return DeadLetterRecord(key, value[:KEPT_BYTES], headers)
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> StoredDeadLetter:
@@ -81,7 +88,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, 
         _text(said, "detail"),
     )
     value_bytes = None if letter.value is None else _number(said, "value_bytes")
-    return StoredDeadLetter(letter, value_bytes, _text(said, "value_sha256"))
+    return StoredDeadLetter(letter, value_bytes, _text(said, "value_sha256"), "key_bytes" in said)
 
 
 def _text(said: dict[str, bytes], name: str) -> str:

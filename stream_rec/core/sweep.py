@@ -27,7 +27,7 @@ class Sweeper:
         self._visitor_rows: list[int] = []
 
     def sweep(
-        self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
+        self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int, generation: int
     ) -> RoundResult:
         """Return the lists and writes of at most `limit` users whose deadline passed by `stream_ms`."""
         result = RoundResult()
@@ -43,7 +43,9 @@ class Sweeper:
                 self._cache.drop(partition, key)
                 result.lists.append(PublishedList(partition, key, None))
             else:
-                list_id = f"sweep-{partition}-{deadline_ms}"
+                clicks, purchases = state.offsets  # of the user's last events: no two users share both
+                list_id = f"sweep-{partition}-{deadline_ms}-{clicks}-{purchases}"
+                state.generation = generation
                 session = state.session + 1
                 result.lists.append(self._publisher.publish(partition, state, session, None, list_id, now_ms))
                 state.session_deadline_ms = state.last_event_ms + self._idle_user_ms
@@ -54,6 +56,11 @@ class Sweeper:
             self._publish_for_visitors(stream_ms, now_ms, result)
         result.stats.lists = len(result.lists)
         return result
+
+    def forget(self, partition: int) -> None:
+        """Forget what was published for visitors, if `partition` is theirs: another worker may publish it now."""
+        if partition == self._visitor_partition:
+            self._visitor_rows = []
 
     def _publish_for_visitors(self, stream_ms: int, now_ms: int | None, result: RoundResult) -> None:
         """Publish the list of key `*` when popularity's order has changed since the last one."""

@@ -134,7 +134,7 @@ class UserPlane:
         self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
     ) -> RoundResult:
         """Publish the visit list of users whose session ended by `stream_ms`; expire idle ones (at most `limit`)."""
-        return self._sweeper.sweep(partition, store, stream_ms, now_ms, limit)
+        return self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
 
     def stream_ms(self, partition: int) -> int:
         """Return the highest event time applied on the partition (0 before the first)."""
@@ -143,6 +143,7 @@ class UserPlane:
     def forget(self, partition: int) -> None:
         """Drop all that is remembered of a revoked partition."""
         self.cache.forget(partition)
+        self._sweeper.forget(partition)
         self._stream_ms.pop(partition, None)
 
     def _take_in(

@@ -102,8 +102,10 @@ class Assignment:
             parts.users.forget(partition)
         rows = parts.settings.topics.item_rows
         taken_over = await parts.tail.caught_up(self.partitions)
+        if self.closed:
+            return False  # revoked meanwhile: an owner's marks left behind would keep the next owner's rows out
         for shard, (end, watermark) in taken_over.items():
             parts.item_plane.assign(shard, watermark)
             parts.contiguity.start(rows, shard, end)
             parts.tail.owned.add(shard)
-        return not self.closed
+        return True

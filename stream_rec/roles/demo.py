@@ -15,7 +15,7 @@ from types import FrameType
 from rich.console import Console
 from rich.live import Live
 
-from stream_rec.adapters import embedded_kafka, kafka_artifacts, topics
+from stream_rec.adapters import download_progress, embedded_kafka, kafka_artifacts, topics
 from stream_rec.adapters.supervisor import Child, Supervisor, spawn
 from stream_rec.config import Settings, environment_of, user_cache_folder
 from stream_rec.errors import ConfigError, StateError
@@ -96,13 +96,16 @@ class Demo:
         embedded, cache = self._settings.kafka_embedded, user_cache_folder()
         missing = kafka_artifacts.missing(cache / "kafka")
         self._say("starting Kafka" + (f", fetching its {len(missing)} jars first (43 MB)" if missing else ""))
-        self._broker = embedded_kafka.start(
-            embedded.folder,
-            port=embedded.port,
-            heap_mb=embedded.heap_mb,
-            timeout_s=embedded.start_timeout_s,
-            cache=cache,
-        )
+        with download_progress.shown(f"Kafka {kafka_artifacts.kafka_version()}") as progress:
+            self._broker = embedded_kafka.start(
+                embedded.folder,
+                port=embedded.port,
+                heap_mb=embedded.heap_mb,
+                timeout_s=embedded.start_timeout_s,
+                cache=cache,
+                mirror=embedded.maven_mirror,
+                progress=progress,
+            )
         created = topics.create(self._settings)
         self._say(f"Kafka is up at {self._broker.bootstrap}" + (f", {len(created)} topics created" if created else ""))
 

@@ -23,6 +23,9 @@ class FaustSource:
 
     app: App
 
+    def __init__(self) -> None:
+        self._waiting_since: float | None = None
+
     def lags(self, topic: str, partition: int, last_offset: int) -> object | None:
         """Return `None` if nothing beyond `last_offset` is in the log, else a value that changes as it is read."""
         consumer: Any = self.app.consumer
@@ -55,12 +58,18 @@ class FaustSource:
         return generation
 
     def commit_age_s(self) -> float | None:
-        """Return how long acknowledged offsets have been waiting for a commit; `None` if none are."""
+        """Return how long acknowledged offsets have been waiting for a commit; `None` if none are.
+
+        They wait since the first look that found some, or since the last commit: after a quiet hour the next event's
+        offset has waited for a moment, not for an hour.
+        """
         consumer: Any = self.app.consumer
         if not any(consumer._acked.values()):
+            self._waiting_since = None
             return None
-        last = consumer.last_commit
-        return 0.0 if last is None else asyncio.get_running_loop().time() - last
+        now = asyncio.get_running_loop().time()
+        since = self._waiting_since = self._waiting_since or now
+        return now - max(since, consumer.last_commit or 0.0)
 
 
 class WorkerEdge:

@@ -243,7 +243,8 @@ def attach(state: UserState, values: Sequence[bytes | None]) -> None:
         blocks = [_chunk_lines(state.user_id, first + i, value) for i, value in enumerate(found)]
         tail_first = (first + len(found)) * CHUNK_LINES
         tail = history.stored_columns(max(tail_first, history.first_held), history.n_total)
-        skip = max(0, history.n_total - history.keep - first * CHUNK_LINES)
+        kept = max(history.keep, CHUNK_LINES)  # the head repeats its lines, also where fewer are visible
+        skip = max(0, history.n_total - kept - first * CHUNK_LINES)
         older = decode_lines(blocks, CHUNK_LINES)
         hashes = np.concatenate((older[0], tail[0]))[skip:]
         times_ms = np.concatenate((older[1], tail[1]))[skip:]

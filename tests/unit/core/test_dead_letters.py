@@ -7,7 +7,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_rec.core.dead_letters import KEPT_BYTES, decode, encode
+from stream_rec.core.dead_letters import KEPT_BYTES, KEPT_KEY_BYTES, decode, encode
 from stream_rec.core.rounds import DeadLetter
 
 LETTER = DeadLetter(
@@ -45,6 +45,13 @@ def test_of_a_large_value_the_start_the_size_and_the_digest_are_kept() -> None:
     stored = decode(*encode(LETTER._replace(value=value)))
     assert stored.letter.value == value[:KEPT_BYTES]
     assert (stored.value_bytes, stored.value_sha256) == (len(value), sha256(value).hexdigest())
+    assert stored.truncated
+    assert not stored.retryable
+
+
+def test_a_key_no_id_can_be_is_cut_and_not_sent_again() -> None:
+    stored = decode(*encode(LETTER._replace(key=b"k" * (KEPT_KEY_BYTES + 1))))
+    assert stored.letter.key == b"k" * KEPT_KEY_BYTES
     assert stored.truncated
     assert not stored.retryable
 

@@ -178,6 +178,14 @@ def test_the_sweep_publishes_the_visit_list_once_the_session_has_ended() -> None
     assert shop.plane.sweep(0, shop.store, NOW_MS + 3 * HOUR_MS, NOW_MS, 10).puts == {}
 
 
+def test_two_sweeps_of_one_moment_have_names_of_their_own() -> None:
+    shop = Shop()
+    shop.send(shop.record("ann", "A"), shop.record("bob", "A"))
+    swept = shop.plane.sweep(0, shop.store, NOW_MS + 3 * HOUR_MS, NOW_MS, 10)
+    ids = [msgspec.json.decode(one.value or b"")["list_id"] for one in swept.lists]
+    assert len(set(ids)) == len(ids) == 3  # theirs, and the visitors'
+
+
 def test_who_stays_away_expires_with_all_that_was_stored() -> None:
     shop = Shop(idle_user_ms=30 * DAY_MS)
     shop.send(shop.record("ann", "A"))

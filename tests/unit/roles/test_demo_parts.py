@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from stream_rec.adapters.metrics import Metrics
+from stream_rec.cli.demo import fresh
 from stream_rec.config import TopicSettings
 from stream_rec.core.events import WireEvent
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.wire import CatalogueItem
+from stream_rec.errors import ConfigError
 from stream_rec.roles.demo_feed import ShopFeed, resumes_at, titles_in
 from stream_rec.roles.demo_watch import Scrape, percentile, processed
 
@@ -76,3 +78,16 @@ def test_titles_come_from_a_catalogue_or_from_the_log_itself(tmp_path: Path) -> 
     assert titles_in(tmp_path / "log.csv.gz") == {"A": "MUG, RED", "B": "LAMP"}
     (tmp_path / "plain.csv").write_text("timestamp_ms,user_id,item_id,event\n1,u,A,purchase\n")
     assert titles_in(tmp_path / "plain.csv") == {}
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="holds other files"):
+        fresh(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_folder_a_demo_made_is_emptied(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "log")
+    (folder / "worker.log").touch()
+    assert not (fresh(folder) / "worker.log").exists()

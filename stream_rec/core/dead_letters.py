@@ -14,8 +14,8 @@ from stream_rec.core.rounds import DeadLetter
 
 KEPT_BYTES = 64 * 1024
 """How much of the raw value is kept."""
-KEPT_KEY_BYTES = 4 * 1024
-"""How much of the key is kept; no id is nearly so long."""
+KEPT_KEY_BYTES = 64 * 1024
+"""How much of the key is kept; ids have 256 bytes at most."""
 _NULL = b"null"
 
 

@@ -16,7 +16,7 @@ from stream_rec.adapters.dead_letter_box import read_letters
 from stream_rec.adapters.embedded_kafka import free_port
 from stream_rec.adapters.topics import VALUE_BYTES
 from stream_rec.config import Settings
-from stream_rec.core.dead_letters import KEPT_BYTES, StoredDeadLetter
+from stream_rec.core.dead_letters import KEPT_BYTES, KEPT_KEY_BYTES, StoredDeadLetter
 from stream_rec.core.events import decode_event
 from stream_rec.errors import ContractError
 from tests.fuzz.mutations import CLICKS, PURCHASES, mutations
@@ -87,7 +87,7 @@ class Sender:
             decode_event(value, key, self._now_ms)
         except ContractError as error:
             start, size = (None, None) if value is None else (value[:KEPT_BYTES], len(value))
-            return Bad(error.reason, key, start, size)
+            return Bad(error.reason, None if key is None else key[:KEPT_KEY_BYTES], start, size)
         return None
 
 

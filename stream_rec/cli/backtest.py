@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-NAME = "backtest"
-
 
 def command(
     log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],

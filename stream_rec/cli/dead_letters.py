@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from stream_rec.config import Settings
     from stream_rec.core.dead_letters import StoredDeadLetter
 
-NAME = "dead-letters"
 LISTED = 50
 SHOWN_CHARS = 40
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from stream_rec.config import Settings
     from stream_rec.roles.demo_feed import Feed
 
-NAME = "demo"
 SHOP_RATE = 300.0
 LONGEST_SHOP_EVENTS = 1_500_000
 """A shop that has gone on for so long starts anew: passing over its past would take longer than a fresh start."""

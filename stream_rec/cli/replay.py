@@ -11,8 +11,6 @@ import typer
 if TYPE_CHECKING:
     from stream_rec.adapters.log_replay import Pace, ReplayReport
 
-NAME = "replay"
-
 
 def command(
     log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],

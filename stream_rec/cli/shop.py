@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-NAME = "shop"
-
 
 def command(
     out: Annotated[Path, typer.Option(help="Event log to write: .csv or .jsonl, with .gz packed.")],

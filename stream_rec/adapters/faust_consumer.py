@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
@@ -25,14 +25,6 @@ FETCH_MAX_WAIT_MS = 100
 REVOKE_COMMIT_S = 3.0
 
 log = logging.getLogger(__name__)
-
-
-class Quiescing(Protocol):
-    """What the consumer tells the edge before partitions go away or the worker stops."""
-
-    def quiesce(self) -> None:
-        """Drop what is queued, finish what is in flight, flush."""
-        ...
 
 
 class Thread(driver.AIOKafkaConsumerThread):

@@ -119,7 +119,7 @@ class Backtest:
         """Return the table's array bytes per row of its capacity."""
         capacity = self.items.capacity
         arrays = [array for array in vars(self.items).values() if isinstance(array, np.ndarray)]
-        return sum(array.nbytes for array in arrays if len(array) == capacity) / capacity
+        return sum(array.nbytes for array in arrays if len(array) == capacity and array.base is None) / capacity
 
 
 def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:

@@ -10,7 +10,7 @@ COLUMNS = ("n", "hr@10", "hr@20", "mrr@20", "ndcg@10")
 
 
 def table_of(figures: dict[str, Any]) -> Table:
-    """Return one table: last half and whole stream, fused and per source, fresh and served."""
+    """Return one table: last half and whole stream, the list, per ranker and per source, fresh and served."""
     balance = figures["events"]
     table = Table(
         title=f"{figures['variant']}: {balance['in']:,} events, {figures['scored']:,} scored, "
@@ -22,17 +22,19 @@ def table_of(figures: dict[str, Any]) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="right")
     fresh, served = figures["fresh"], figures["served"]
-    _add_halves(table, "fused, fresh", fresh)
+    _add_halves(table, "list, fresh", fresh)
     _add(table, "  first events of a session", "last half", fresh["first_of_session"])
-    _add_halves(table, "fused, served", served)
+    _add_halves(table, "list, served", served)
     for name, label in (("first_of_session", "first events of a session"), ("later", "later events")):
         _add(table, f"  {label}", "last half", served[name])
     if served["coalesced"]["n"]:
         _add(table, "  in the previous event's round", "last half", served["coalesced"])
+    for name, halves in figures["rankers"].items():
+        _add_halves(table, f"ranker {name}", halves)
     for name, halves in figures["sources"].items():
         _add_halves(table, f"source {name}", halves)
     _add_halves(table, "popularity's own list", figures["popularity"])
-    table.caption = f"coverage of the fused list, last half: {fresh['coverage']:.1%} of known items"
+    table.caption = f"coverage of the list, last half: {fresh['coverage']:.1%} of known items"
     return table
 
 

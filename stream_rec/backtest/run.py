@@ -16,7 +16,7 @@ from stream_rec.backtest.event_log import LogEvent, read_log
 from stream_rec.backtest.log_format import LogFormat
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
-from stream_rec.backtest.scorer import FUSED, TRACEABLE, Scorer
+from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
 from stream_rec.core.presets import PRESETS, Preset
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
@@ -38,7 +38,7 @@ class BacktestRequest:
     log_format: LogFormat = field(default_factory=LogFormat)
     limit: int | None = None
     trace: Path | None = None
-    trace_source: str = FUSED
+    trace_source: str = LIST
     lists: Path | None = None
 
 

@@ -12,8 +12,11 @@ from stream_rec.core.presets import SOURCE_NAMES
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import LIST_SIZE
 
-FUSED = "fused"
-TRACEABLE = (*SOURCE_NAMES, FUSED)
+LIST = "list"
+"""The list that would be published."""
+
+RANKERS = ("fusion", "linear")
+TRACEABLE = (*SOURCE_NAMES, *RANKERS, LIST)
 
 
 class Scorer:
@@ -30,7 +33,7 @@ class Scorer:
     """
 
     def __init__(
-        self, events: int, items: ItemTable, discovery: bool, trace: TextIO | None = None, trace_source: str = FUSED
+        self, events: int, items: ItemTable, discovery: bool, trace: TextIO | None = None, trace_source: str = LIST
     ) -> None:
         self._items = items
         self._discovery = discovery
@@ -63,9 +66,9 @@ class Scorer:
             return
         index = _index(look.record)
         self.scored += 1
-        recommendation = look.recommendation
-        lists = [proposal.rows[:LIST_SIZE].tolist() for proposal in recommendation.proposals]
-        lists.append(recommendation.ranked.rows.tolist())
+        orders = look.orders
+        lists = [orders.evidence.list_of(source, LIST_SIZE).tolist() for source in range(len(SOURCE_NAMES))]
+        lists += [orders.fusion.tolist(), orders.linear.tolist(), orders.served.tolist()]
         for name, rows in zip(TRACEABLE, lists, strict=True):
             self._fresh[name].add(index, place_of(look.item_row, rows))
         fused = place_of(look.item_row, lists[-1])
@@ -83,7 +86,7 @@ class Scorer:
         return {
             "scored": self.scored,
             "fresh": {
-                **self._fresh[FUSED].as_dict(),
+                **self._fresh[LIST].as_dict(),
                 "first_of_session": self._fresh_by_place[True].last_half.as_dict(),
                 "later": self._fresh_by_place[False].last_half.as_dict(),
                 "coverage": len(self._listed) / known,
@@ -94,6 +97,7 @@ class Scorer:
                 "later": self._served_by_place[False].last_half.as_dict(),
                 "coalesced": self._served_coalesced.last_half.as_dict(),
             },
+            "rankers": {name: self._fresh[name].as_dict() for name in RANKERS},
             "sources": {name: self._fresh[name].as_dict() for name in SOURCE_NAMES},
             "popularity": self._popularity.as_dict(),
         }

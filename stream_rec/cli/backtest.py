@@ -28,9 +28,10 @@ def command(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first events.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
-    trace_source: Annotated[str, typer.Option(help="Whose list the trace shows: cooc | own | popularity | fused.")] = (
-        "fused"
-    ),
+    trace_source: Annotated[
+        str,
+        typer.Option(help="Whose order: list | linear | fusion | cooc | own | factors | popularity."),
+    ] = "list",
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:

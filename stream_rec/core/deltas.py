@@ -8,6 +8,7 @@ the item plane apply every event once whatever is replayed.
 A frame is little-endian columns, widest first, so that every column is aligned and none is copied to be read::
 
     version u8 | record u8 ('d') | n_shards u16 | n_entries n, n_pairs p, n_hashes h, n_ids m, id_bytes : 5 x u32
+    learned_bytes u32
     hash u64[h]                                                     the items of the frame, each once
     offset i64[n] | timestamp_ms i64[n] | weight f64[n]             entries
     pair_weight f64[p]
@@ -16,13 +17,16 @@ A frame is little-endian columns, widest first, so that every column is aligned 
     id_item u32[m] (index into hash)                                items of this shard, so that its owner learns the id
     pair_count u16[n] | line u16[n] | id_length u16[m] | topic u8[n]
     ids, UTF-8
+    the learned part (`gradients`)
     CRC-32 of all before u32
+
+Version 1 had neither learned part nor its length; such frames are still read.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -37,11 +41,12 @@ from stream_rec.errors import CorruptStateError
 UInt16Array = npt.NDArray[np.uint16]
 UInt32Array = npt.NDArray[np.uint32]
 
-VERSION = 1
+VERSION = 2
 RECORD = 0x64  # "d"
-_HEADER = struct.Struct("<BBHIIIII")
+_HEADER = struct.Struct("<BBHIIIIII")
+_HEADER_1 = struct.Struct("<BBHIIIII")
 _CRC = struct.Struct("<I")
-HEADER_BYTES = _HEADER.size
+_OUTSIDE = -2  # what a check returns instead of a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class FrameSizes(NamedTuple):
 class Frame(NamedTuple):
     """A decoded frame; `item_ids[i]` is the id of item number `id_items[i]` of `hashes`.
 
-    The columns themselves are for kernels to read from `data` (uint8[bytes], read-only) with `columns_of`.
+    The columns themselves are for kernels to read from `data` (uint8[bytes], read-only, from the first column on) with
+    `columns_of`. `last_partition` is -1 if there are no entries; `learned` is empty if there are no gradients.
     """
 
     n_shards: int
@@ -118,6 +124,7 @@ class Frame(NamedTuple):
     item_ids: list[str]
     last_partition: int
     newest_ms: int
+    learned: bytes
 
 
 def shard_of(h: int, n_shards: int) -> int:
@@ -156,10 +163,13 @@ class FrameBuilder:
         for shard, (hashes, weights) in elsewhere.items():
             self._entries_of(shard).append(entry, hashes, weights, None)
 
-    def build(self) -> dict[int, bytes]:
-        """Return shard -> frame for the shards that got entries, and start anew."""
+    def build(self, learned: Mapping[int, bytes] | None = None) -> dict[int, bytes]:
+        """Return shard -> frame for the shards that got entries or have a learned part, and start anew."""
         shards, self._shards = self._shards, {}
-        return {shard: entries.encode(self._n_shards) for shard, entries in shards.items()}
+        parts = learned or {}
+        for shard in parts:
+            shards.setdefault(shard, _ShardEntries())
+        return {shard: entries.encode(self._n_shards, parts.get(shard, b"")) for shard, entries in shards.items()}
 
     def _entries_of(self, shard: int) -> _ShardEntries:
         entries = self._shards.get(shard)
@@ -199,8 +209,9 @@ class _ShardEntries:
             )
         )
 
-    def encode(self, n_shards: int) -> bytes:
-        offsets, timestamps, weights, items, partitions, counts, lines, topics = zip(*self._entries, strict=True)
+    def encode(self, n_shards: int, learned: bytes) -> bytes:
+        columns = zip(*self._entries, strict=True) if self._entries else ((),) * 8
+        offsets, timestamps, weights, items, partitions, counts, lines, topics = columns
         n, p, h, m = len(offsets), len(self._pairs), len(self._slots), len(self._ids)
         ids = b"".join(self._ids.values())
         body = struct.pack(
@@ -219,7 +230,7 @@ class _ShardEntries:
             *map(len, self._ids.values()),
             *topics,
         )
-        frame = _HEADER.pack(VERSION, RECORD, n_shards, n, p, h, m, len(ids)) + body + ids
+        frame = _HEADER.pack(VERSION, RECORD, n_shards, n, p, h, m, len(ids), len(learned)) + body + ids + learned
         return frame + _CRC.pack(crc32(frame))
 
 
@@ -235,38 +246,45 @@ def decode(frame: bytes) -> Frame:
     -----
     About 10 µs a frame plus 0.2 µs an item id.
     """
-    if len(frame) < _HEADER.size + _CRC.size:
-        raise _corrupt(f"at least {_HEADER.size + _CRC.size} bytes", f"{len(frame)}")
-    version, record, n_shards, n, p, h, m, id_bytes = _HEADER.unpack_from(frame)
-    if (version, record) != (VERSION, RECORD):
+    header, learned_bytes = _HEADER_1 if frame[:1] == b"\1" else _HEADER, 0
+    if len(frame) < header.size + _CRC.size:
+        raise _corrupt(f"at least {header.size + _CRC.size} bytes", f"{len(frame)}")
+    version, record, n_shards, n, p, h, m, id_bytes, *more = header.unpack_from(frame)
+    if version not in (1, VERSION) or record != RECORD:
         raise _corrupt(f"version {VERSION} of record {RECORD:#x}", f"version {version} of record {record:#x}")
-    ids_at = _HEADER.size + 8 * (h + 3 * n + p) + 4 * (2 * n + p + m) + 2 * (2 * n + m) + n
-    if len(frame) != ids_at + id_bytes + _CRC.size:
-        raise _corrupt(f"{ids_at + id_bytes + _CRC.size} bytes by its header", f"{len(frame)}")
+    learned_bytes = sum(more)
+    body_bytes = 8 * (h + 3 * n + p) + 4 * (2 * n + p + m) + 2 * (2 * n + m) + n
+    ids_at = header.size + body_bytes
+    end = ids_at + id_bytes + learned_bytes
+    if len(frame) != end + _CRC.size:
+        raise _corrupt(f"{end + _CRC.size} bytes by its header", f"{len(frame)}")
     if crc32(memoryview(frame)[: -_CRC.size]) != _CRC.unpack_from(frame, len(frame) - _CRC.size)[0]:
         raise _corrupt("its CRC-32", "another")
-    data, sizes = np.frombuffer(frame, np.uint8), FrameSizes(n, p, h, m)
+    data = np.frombuffer(frame, np.uint8, body_bytes, header.size)
+    sizes = FrameSizes(n, p, h, m)
     last_partition, newest_ms = _check(data, sizes)
-    if last_partition < 0:
+    if last_partition == _OUTSIDE:
         raise _corrupt("indices within its columns", "one outside")
-    hashes = list(struct.unpack_from(f"<{h}Q", frame, _HEADER.size))
+    hashes = list(struct.unpack_from(f"<{h}Q", frame, header.size))
     id_items = list(struct.unpack_from(f"<{m}I", frame, ids_at - 2 * (2 * n + m) - n - 4 * m))
-    item_ids = _item_ids(frame, ids_at, struct.unpack_from(f"<{m}H", frame, ids_at - n - 2 * m))
-    return Frame(n_shards, data, sizes, hashes, id_items, item_ids, last_partition, newest_ms)
+    lengths = struct.unpack_from(f"<{m}H", frame, ids_at - n - 2 * m)
+    item_ids = _item_ids(frame, ids_at, ids_at + id_bytes, lengths)
+    learned = frame[end - learned_bytes : end]
+    return Frame(n_shards, data, sizes, hashes, id_items, item_ids, last_partition, newest_ms, learned)
 
 
 @njit(cache=True)
 def columns_of(data: UInt8Array, sizes: FrameSizes) -> CountColumns:
     """Return the columns of a frame without copying; in a kernel this costs nothing."""
     n, p, h, m = sizes
-    a = HEADER_BYTES + 8 * h
+    a = 8 * h
     b = a + 8 * (3 * n + p)
     c = b + 4 * (2 * n + p + m)
     d = c + 2 * (2 * n + m)
     signed, floats = data[a : a + 16 * n].view(np.int64), data[a + 16 * n : b].view(np.float64)
     words, shorts = data[b:c].view(np.uint32), data[c:d].view(np.uint16)
     return CountColumns(
-        data[HEADER_BYTES:a].view(np.uint64),
+        data[:a].view(np.uint64),
         signed[:n],
         signed[n:],
         floats[:n],
@@ -282,7 +300,7 @@ def columns_of(data: UInt8Array, sizes: FrameSizes) -> CountColumns:
     )
 
 
-def _item_ids(frame: bytes, at: int, lengths: Iterable[int]) -> list[str]:
+def _item_ids(frame: bytes, at: int, end: int, lengths: Iterable[int]) -> list[str]:
     ids = []
     try:
         for length in lengths:
@@ -290,31 +308,31 @@ def _item_ids(frame: bytes, at: int, lengths: Iterable[int]) -> list[str]:
             at += length
     except UnicodeDecodeError as error:
         raise _corrupt("item ids in UTF-8", repr(frame[at : at + length])) from error
-    if at != len(frame) - _CRC.size:
-        raise _corrupt("item ids as long as their lengths say", f"{len(frame) - _CRC.size - at} bytes more")
+    if at != end:
+        raise _corrupt("item ids as long as their lengths say", f"{end - at} bytes more")
     return ids
 
 
 @njit(cache=True)
 def _check(data: UInt8Array, sizes: FrameSizes) -> tuple[int, int]:
-    """Return the highest partition and the newest time; partition -1 if any index leaves its column."""
+    """Return the highest partition (-1 without entries) and the newest time; `_OUTSIDE` if an index is wrong."""
     c = columns_of(data, sizes)
     n_hashes, n_pairs = len(c.hashes), 0
-    last_partition, newest_ms = 0, -(2**63)
+    last_partition, newest_ms = -1, -(2**63)
     for e in range(len(c.offsets)):
         n_pairs += c.pair_counts[e]
         if c.items[e] >= n_hashes or c.topics[e] >= SOURCE_TOPICS or c.partitions[e] < 0:
-            return -1, newest_ms
+            return _OUTSIDE, newest_ms
         last_partition = max(last_partition, int(c.partitions[e]))
         newest_ms = max(newest_ms, int(c.timestamps_ms[e]))
     if n_pairs != len(c.pairs):
-        return -1, newest_ms
+        return _OUTSIDE, newest_ms
     for q in range(n_pairs):
         if c.pairs[q] >= n_hashes:
-            return -1, newest_ms
+            return _OUTSIDE, newest_ms
     for i in range(len(c.id_items)):
         if c.id_items[i] >= n_hashes:
-            return -1, newest_ms
+            return _OUTSIDE, newest_ms
     return last_partition, newest_ms
 
 

@@ -23,11 +23,16 @@ import numpy as np
 
 from stream_rec.core.decay import epoch_of
 from stream_rec.core.deltas import Frame, decode
+from stream_rec.core.gradients import LearnedPart, decode_part
+from stream_rec.core.state.factor_steps import apply_gradients
 from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode_row, encode_watermark
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.pair_counts import CountRates, FramePlace, apply_counts
+from stream_rec.core.state.ranker_weights import RANKER_KEY, RANKER_SHARD
 from stream_rec.core.types import SOURCE_TOPICS, Int32Array, Int64Array
 from stream_rec.errors import ConfigError
+
+NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class _Shard:
     draining_to: bytes  # the watermark when the present drain began
     dirty: dict[int, None] = field(default_factory=dict)  # rows changed since then
     draining: deque[int] = field(default_factory=deque)  # rows changed before, still to be handed out
+    weights_flushed: int = -1  # offset of the newest delta in the ranker's weights that were handed out
 
 
 class ItemPlane:
@@ -128,13 +134,23 @@ class ItemPlane:
         if decoded.n_shards != self._n_shards:
             raise _other_setting(shard, "shards", self._n_shards, decoded.n_shards)
         rows = self._rows(decoded)
-        _make_room(state, decoded.last_partition)
-        rates, place = self._rates(decoded.newest_ms), FramePlace(shard, self._n_shards, offset)
-        n_new, touched = apply_counts(
-            self._items.arrays(), decoded.data, decoded.sizes, rows, place, state.applied, rates
-        )
+        learned = decode_part(decoded.learned) if decoded.learned else None
+        _make_room(state, decoded.last_partition if learned is None else _last_partition(decoded, learned))
+        before = state.applied.copy()
+        place = FramePlace(shard, self._n_shards, offset)
+        touched = NO_ROWS if learned is None else self._learn(learned, before, place)
+        n_new = 0
+        if decoded.sizes.entries:
+            rates = self._rates(decoded.newest_ms)
+            n_new, counted = apply_counts(
+                self._items.arrays(), decoded.data, decoded.sizes, rows, place, state.applied, rates
+            )
+            touched = np.concatenate((touched, counted))
         # Touched are also rows that included the frame before: an earlier assignment of this shard may have changed
         # them here and ended before they were handed out.
+        if learned is not None:
+            self._items.delta_offset[touched] = offset
+            _raise_watermarks(state.applied, learned)
         state.dirty.update(dict.fromkeys(touched.tolist()))
         state.next_offset = offset + 1
         return int(n_new)
@@ -163,6 +179,9 @@ class ItemPlane:
         state, ids = self._shards[shard], self._items.ids
         records: list[tuple[bytes, bytes]] = []
         size_bytes = 0
+        if shard == RANKER_SHARD and self._items.ranker.delta_offset > state.weights_flushed:
+            state.weights_flushed = self._items.ranker.delta_offset
+            records.append((RANKER_KEY, self._items.ranker.encode()))
         while size_bytes < limit_bytes and self._begin_drain(state):
             while state.draining and size_bytes < limit_bytes:
                 row = state.draining.popleft()
@@ -196,6 +215,29 @@ class ItemPlane:
             if items.ids[rows[item]] is None:
                 items.name(int(rows[item]), item_id)
         return rows
+
+    def _learn(self, part: LearnedPart, before: Int64Array, place: FramePlace) -> Int32Array:
+        """Apply a frame's gradients; return the rows they concern. Their offset is noted after the counts."""
+        items = self._items
+        rows: Int32Array = items.rows_of_hashes(part.hashes.tolist())
+        owned = part.hashes % np.uint64(place.n_shards) == np.uint64(place.shard)
+        rate = items.preset.factors.learning_rate
+        if len(rows) and part.context.shape[1] == items.preset.factors.dimensions:
+            opened = owned & (items.delta_offset[rows] < place.offset)
+            apply_gradients(items.factor_arrays(), part, rows, opened, before, rate)
+        if len(part.weights) and place.offset > items.ranker.delta_offset:
+            self._learn_weights(part, before)
+            items.ranker.delta_offset = place.offset
+        concerned: Int32Array = rows[owned]
+        return concerned
+
+    def _learn_weights(self, part: LearnedPart, before: Int64Array) -> None:
+        weights = self._items.ranker
+        first = len(part.n_targets)
+        for at, context in enumerate(part.weights.tolist(), start=first):
+            gradient = part.examples[at - first]
+            if part.offsets[at] > before[part.topics[at], part.partitions[at]] and weights.fits(context, gradient):
+                weights.step(context, gradient)
 
     def _rates(self, newest_ms: int) -> CountRates:
         """Move the landmarks up to the newest event and return what the kernel multiplies by."""
@@ -231,6 +273,15 @@ def _make_room(state: _Shard, last_partition: int) -> None:
     missing = last_partition + 1 - state.applied.shape[1]
     if missing > 0:
         state.applied = np.pad(state.applied, ((0, 0), (0, missing)), constant_values=-1)
+
+
+def _last_partition(frame: Frame, part: LearnedPart) -> int:
+    return max(frame.last_partition, int(part.partitions.max(initial=-1)))
+
+
+def _raise_watermarks(applied: Int64Array, part: LearnedPart) -> None:
+    """Note the events of which a shard got gradients only: counts have raised the others."""
+    np.maximum.at(applied, (part.topics, part.partitions), part.offsets)
 
 
 def _other_setting(shard: int, name: str, expected: float, actual: float) -> ConfigError:

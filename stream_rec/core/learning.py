@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from stream_rec.core.deltas import CountEntry, FrameBuilder
 from stream_rec.core.events import Event
+from stream_rec.core.factor_learning import FactorLearner
 from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
 from stream_rec.core.presets import Preset
-from stream_rec.core.publishing import Publisher
+from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, UserView, item_hash
+from stream_rec.core.training import RankerTrainer, Sampling
+from stream_rec.core.types import LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, item_hash
 
 HIDING_KINDS = frozenset({EventKind.DISLIKE, EventKind.HIDE})
 
 
+class _Look(NamedTuple):
+    """One line of an event about to be learned; `place` is the event's topic, partition and offset."""
+
+    record: SourceRecord
+    place: tuple[int, int, int]
+    row: int
+    time_ms: int
+    event_hash: int
+    first_of_session: bool
+    coalesced: bool
+
+
 class Learner:
-    """Applies events to user states and collects their counts; `observer` sees every look before the learning."""
+    """Applies events to user states and collects counts and gradients; `observer` sees every look before that."""
 
     def __init__(
-        self, preset: Preset, items: ItemTable, publisher: Publisher, observer: Observer | None, fresh_every: int
+        self,
+        preset: Preset,
+        items: ItemTable,
+        n_shards: int,
+        publisher: Publisher,
+        observer: Observer | None,
+        sampling: Sampling,
     ) -> None:
         self._preset = preset
         self._items = items
+        self._n_shards = n_shards
         self._publisher = publisher
         self._observer = observer
-        self._fresh_every = fresh_every
+        self._sampling = sampling
+        self._frames = FrameBuilder(n_shards)
+        self._factors = FactorLearner(preset.factors, items, n_shards)
+        self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples)
         cooc = preset.cooc
         self._window = cooc.window
         self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]
@@ -38,13 +64,12 @@ class Learner:
         event: Event,
         state: UserState,
         coalesced: bool,
-        frames: FrameBuilder,
         stats: RoundStats,
     ) -> bool:
         """Apply one event; return False when it repeats one already applied.
 
-        `state`, `frames` and `stats` are changed. A repeat is told by its offset or by its `event_id` among the
-        user's last 32.
+        `state` and `stats` are changed; counts and gradients wait for `take_frames`. A repeat is told by its offset or
+        by its `event_id` among the user's last 32.
 
         Raises
         ------
@@ -59,9 +84,12 @@ class Learner:
         first_of_session = self._continue_session(state, event)
         for line, row in enumerate(rows):
             if event.kind in POSITIVE_KINDS:
+                place = (topic_index, record.partition, record.offset)
                 if state.n_total:
-                    self._look(record, row, state, first_of_session, coalesced, stats)
-                frames.add(self._counts(record, topic_index, line, event, row, state))
+                    look = _Look(record, place, row, event.timestamp_ms, event_hash, first_of_session, coalesced)
+                    self._look(look, state, stats)
+                    self._factors.learn(place, row, state, event_hash + line)
+                self._frames.add(self._counts(record, topic_index, line, event, row, state))
                 hashed = int(self._items.hashes[row])
                 state.append(hashed, row, event.timestamp_ms, state.session, int(event.kind))
             elif event.kind in HIDING_KINDS:
@@ -83,19 +111,18 @@ class Learner:
         state.session_key = key or (0 if begins else state.session_key)
         return begins
 
-    def _look(
-        self,
-        record: SourceRecord,
-        row: int,
-        state: UserState,
-        first_of_session: bool,
-        coalesced: bool,
-        stats: RoundStats,
-    ) -> None:
+    def take_frames(self, stats: RoundStats) -> dict[int, bytes]:
+        """Return shard -> frame with what was learned since the last call."""
+        parts = self._factors.take_parts()
+        stats.gradient_bytes += sum(map(len, parts.values()))
+        return self._frames.build(parts)
+
+    def _look(self, look: _Look, state: UserState, stats: RoundStats) -> None:
+        row = look.row
         popular = self._publisher.popular(state)
         popular_place = place_of(row, popular.tolist())
         place = state.list_rank(int(self._items.hashes[row])) + 1
-        if coalesced:
+        if look.coalesced:
             stats.coalesced_looks += 1
             stats.coalesced_hits += place > 0
         else:
@@ -105,14 +132,18 @@ class Learner:
             if 0 < popular_place <= LIST_SIZE:
                 stats.popular_hits += 1
                 stats.popular_reciprocal_ranks += 1 / popular_place
-        if self._observer is None:
-            return
-        had = bool((state.rows_view() == row).any())
-        self._observer.served(ServedLook(record, row, place, popular_place, first_of_session, coalesced, had))
-        if self._fresh_every and record.offset % self._fresh_every == 0:
-            user = UserView(state.rows_view(), state.sessions_view(), state.session)
-            recommendation = self._publisher.explain(state, user)
-            self._observer.fresh(FreshLook(record, row, recommendation, popular, first_of_session, had))
+        had = False
+        if self._observer is not None:
+            had = bool((state.rows_view() == row).any())
+            self._observer.served(
+                ServedLook(look.record, row, place, popular_place, look.first_of_session, look.coalesced, had)
+            )
+        if self._sampling.takes(look.event_hash):
+            user = view_of(state, state.session, look.time_ms)
+            orders = self._publisher.look(state, user)
+            self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
+            if self._observer is not None:
+                self._observer.fresh(FreshLook(look.record, row, orders, popular, look.first_of_session, had))
 
     def _counts(
         self,

@@ -11,7 +11,12 @@ from stream_rec.core.recommend import Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import SourceRecord
 
-REASON_KINDS = {"cooc": "co_occurrence", "own": "own_continuation", "popularity": "popular"}
+REASON_KINDS = {
+    "cooc": "co_occurrence",
+    "own": "own_continuation",
+    "factors": "taste",
+    "popularity": "popular",
+}
 """Source name -> `reason.kind` of an item it contributed most to."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from stream_rec.core.recommend import Recommendation
+from stream_rec.core.recommend import Orders
 from stream_rec.core.types import Int32Array, SourceRecord
 
 
@@ -25,11 +25,11 @@ class ServedLook(NamedTuple):
 
 
 class FreshLook(NamedTuple):
-    """One item line held against a ranking made just before learning from it."""
+    """One item line held against what every source and ranker says just before it is learned."""
 
     record: SourceRecord
     item_row: int
-    recommendation: Recommendation
+    orders: Orders
     popular: Int32Array
     first_of_session: bool
     had: bool

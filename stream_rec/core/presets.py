@@ -20,7 +20,7 @@ class CoocParams:
     distance_power: float = 1.0  # dp: a pair at distance k weighs k^-dp
     backward_weight: float = 1.0  # bw: weight of C[x, j] beside C[j, x]
     neighbours: int = 100  # K kept per row
-    history: int = 40  # H items that vote
+    history: int = 20  # H items that vote
     history_power: float = 1.5  # hp: the k-th last one votes with k^-hp
     other_session: float = 0.5  # xs: factor for an item of another session
     mass_power: float = 1.0  # al: votes are divided by P[history item]^al
@@ -48,14 +48,38 @@ class PopularityParams:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorParams:
+    """History factorisation (`core/sources/factors.py`)."""
+
+    dimensions: int = 64  # d; 0 switches the factors off
+    history: int = 10  # H items in the context
+    history_power: float = 1.5  # hp: the k-th last one weighs k^-hp
+    other_session: float = 0.3  # xs: factor for an item of another session
+    learning_rate: float = 0.2
+    negatives: int = 64  # uniform over the known items, per event
+    negligible: float = 1e-3  # a negative with a smaller gradient is left alone and not sent
+    session_cost: float = 3.0  # taken off the logit of candidates of this session
+    initial: float = 0.03  # standard deviation of the first factors
+
+
+@dataclass(frozen=True, slots=True)
+class RankerParams:
+    """The online linear ranker (`core/ranking/linear.py`)."""
+
+    learning_rate: float = 0.005
+    initial: float = 3.0  # first weight of each source's 6/(6 + rank); the others start at 0
+    visit_examples: int = 20  # items of a session the visit weights learn from
+
+
+@dataclass(frozen=True, slots=True)
 class FusionParams:
     """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
 
     rank_offset: float = 5.0
-    weights: tuple[float, ...] = (1.0, 0.5, 0.05)
+    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.05)
 
 
-SOURCE_NAMES = ("cooc", "own", "popularity")
+SOURCE_NAMES = ("cooc", "own", "factors", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
 
@@ -69,6 +93,8 @@ class Preset:
     cooc: CoocParams = field(default_factory=CoocParams)
     own: OwnParams = field(default_factory=OwnParams)
     popularity: PopularityParams = field(default_factory=PopularityParams)
+    factors: FactorParams = field(default_factory=FactorParams)
+    ranker: RankerParams = field(default_factory=RankerParams)
     fusion: FusionParams = field(default_factory=FusionParams)
 
 
@@ -87,6 +113,10 @@ PRESETS = {
             candidate_power=0.3,
             in_session=1.5,
         ),
+        factors=FactorParams(
+            history=5, other_session=0.6, learning_rate=0.3, negatives=64, session_cost=0.0, initial=0.1
+        ),
+        ranker=RankerParams(learning_rate=0.02),
     ),
     "movies": Preset(
         name="movies",
@@ -99,5 +129,7 @@ PRESETS = {
             mass_power=0.7,
             in_session=1.0,
         ),
+        factors=FactorParams(history=20, history_power=1.0, learning_rate=0.1, negatives=32),
+        ranker=RankerParams(learning_rate=0.01),
     ),
 }

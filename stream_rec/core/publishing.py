@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import NO_ROWS, Recommendation, Recommender
+from stream_rec.core.recommend import NO_ROWS, Orders, Recommender
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
@@ -22,13 +22,17 @@ class Publisher:
         self._encoder = encoder
         self._exclude = exclude
 
-    def explain(self, state: UserState, user: UserView) -> Recommendation:
-        """Rank for `user` under the rules, every source's proposal kept; nothing is changed."""
-        return self._recommender.explain(user, self._excluded(state))
+    def serve_linear(self, linear: bool) -> None:
+        """Let the linear ranker order the lists, or fusion."""
+        self._recommender.linear = linear
+
+    def look(self, state: UserState, user: UserView) -> Orders:
+        """Return what every source and ranker says for `user` under the rules; nothing is changed."""
+        return self._recommender.look(user, self._excluded(state, user.rows))
 
     def popular(self, state: UserState) -> Int32Array:
         """Return popularity's own list under the same rules: what personal lists are compared with."""
-        return self._recommender.popular(self._excluded(state))
+        return self._recommender.popular(self._excluded(state, state.rows_view()))
 
     def publish(
         self,
@@ -38,19 +42,28 @@ class Publisher:
         trigger: SourceRecord | None,
         list_id: str,
         now_ms: int | None,
+        rank_ms: int,
     ) -> PublishedList:
-        """Rank for `session`, remember the list in `state` and return it encoded."""
-        user = UserView(state.rows_view(), state.sessions_view(), session)
-        recommendation = self._recommender.recommend(user, self._excluded(state))
+        """Rank for `session` at the event time `rank_ms`, remember the list in `state` and return it encoded."""
+        user = view_of(state, session, rank_ms)
+        recommendation = self._recommender.recommend(user, self._excluded(state, user.rows))
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
         return PublishedList(partition, state.key, value)
 
-    def _excluded(self, state: UserState) -> Int32Array:
-        had = state.rows_view()
+    def _excluded(self, state: UserState, had: Int32Array) -> Int32Array:
+        """Return the rows kept from a user; `had` are the first lines of the history, or all of it."""
         if self._exclude == "bought":
-            had = had[state.history.kinds() == EventKind.PURCHASE]
+            had = had[state.history.kinds()[: len(had)] == EventKind.PURCHASE]
         hidden = NO_ROWS
         if state.hidden:
             hidden = np.array([self._items.row_of_hash(item, create=False) for item in state.hidden], np.int32)
         return rows_to_exclude(had, hidden, repeats=self._exclude == "nothing")
+
+
+def view_of(state: UserState, session: int, now_ms: int) -> UserView:
+    """Return what sources may know of a user; its arrays are stale after the next event."""
+    history = state.history
+    return UserView(
+        history.rows_view(), history.sessions_view(), history.times_view(), session, now_ms, state.pending_lines
+    )

@@ -1,47 +1,123 @@
-"""From one user's history to one order: sources propose, the ranker fuses, rules have been marked before."""
+"""From one user's history to one order: sources propose, a ranker orders, rules have been marked before."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from stream_rec.core.presets import Preset
-from stream_rec.core.ranking.fusion import ReciprocalRankFusion
-from stream_rec.core.ranking.one_pass import OnePass
-from stream_rec.core.ranking.reasons import Reasons
+from stream_rec.core.features import CONTEXTS
+from stream_rec.core.presets import SOURCE_NAMES, Preset
+from stream_rec.core.ranking.evidence import (
+    Evidence,
+    ItemSide,
+    Tables,
+    Workspace,
+    copy_of,
+    gather_evidence,
+    item_side,
+    new_workspace,
+    tables_of,
+)
+from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
+from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, linear_scores
+from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
-from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.registry import Ranker, build_sources
+from stream_rec.core.ranking.select import Scratch, best_of
+from stream_rec.core.sources.cooc import vote_table
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Int32Array, Proposal, Ranked, UserView
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Ranked, UInt8Array, UserView
 
 NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 
 class Recommendation(NamedTuple):
-    """One ranking: the fused order, why each row is in it, and what every source proposed.
+    """One list.
 
-    `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did. `proposals` is empty
-    where nobody asked to see them.
+    `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did. `parts`
+    float32[sources, n]: what each source added to each score.
     """
 
     ranked: Ranked
     because: Int32Array
-    proposals: tuple[Proposal, ...]
+    parts: Float32Array
+
+
+class Orders(NamedTuple):
+    """Everything there is to say of one user at one time: the evidence, and each ranker's best rows."""
+
+    evidence: Evidence
+    fusion: Int32Array
+    linear: Int32Array
+    served: Int32Array
+
+
+@njit(cache=True)
+def _rank(
+    item: ItemSide, user: UserView, t: Tables, w: Workspace, linear: bool, theta: Float32Array, fusion: Float64Array,
+    k: int,
+) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
+    """Return how many candidates there are, and the best k as places in the union with their scores."""
+    n = gather_evidence(item, user, t, w)
+    scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, fusion)
+    best, best_scores = np.empty(k, np.int32), np.empty(k)
+    m = best_of(np.arange(n).astype(np.int32), scores, n, best, best_scores)
+    return n, best[:m], best_scores[:m]
+
+
+@njit(cache=True)
+def _explain(
+    item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array,
+    fusion: Float64Array, source_of: Int32Array, recent_votes: Float64Array,
+) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
+    """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""
+    n_sources, m = len(fusion) - 1, len(best)
+    rows, by = np.empty(m, np.int32), np.empty(m, np.uint8)
+    if linear:
+        features = np.empty((len(theta), m), np.float32)
+        for f in range(len(theta)):
+            for c in range(m):
+                features[f, c] = w.features[f, best[c]]
+        parts = contributions(features, theta, source_of, n_sources)
+    else:
+        ranks = np.empty((n_sources, m), np.int32)
+        for s in range(n_sources):
+            for c in range(m):
+                ranks[s, c] = w.ranks[s, best[c]]
+        parts = fusion_shares(ranks, m, fusion)
+    for c in range(m):
+        rows[c] = w.rows[best[c]]
+        largest = np.float32(-np.inf)
+        for s in range(n_sources):
+            if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
+                largest, by[c] = parts[s, c], s
+    because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, recent_votes, rows, w.slot)
+    return rows, by, because, parts
 
 
 class Recommender:
-    """Ranks items for one user at a time; owns the scratch buffers, so one instance serves one thread."""
+    """Ranks items for one user at a time; owns the scratch buffers, so one instance serves one thread.
+
+    Attributes
+    ----------
+    linear : bool
+        Whether the linear ranker serves, or fusion.
+    pinned : float32[F] or None
+        Weights a shop has set; then nothing that is learned changes the order.
+    """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
         self.items = items
         self.list_size = list_size
-        self.sources = build_sources(preset)
-        self.ranker: Ranker = ReciprocalRankFusion(preset.fusion)
-        self._one_pass = OnePass(preset)
-        self._reasons = Reasons(preset.cooc)
+        self.linear = False
+        self.pinned: Float32Array | None = None
+        self._tables = tables_of(preset)
+        self._fusion = fusion_weights(preset.fusion, len(SOURCE_NAMES))
+        self._recent_votes = vote_table(preset.cooc, min(RECENT_ITEMS, preset.cooc.history))
+        self._dimensions = preset.factors.dimensions
         self._scratch = Scratch()
+        self._workspace = new_workspace(self._scratch, self._dimensions)
 
     def recommend(self, user: UserView, excluded: Int32Array) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
@@ -51,26 +127,44 @@ class Recommender:
         user
             History and the session to continue.
         excluded
-            int32[n] item rows that rules keep out (had, bought, hidden).
+            int32[n] item rows that rules keep out (had, bought, hidden); -1 are passed over.
         """
-        scratch = self._prepared(excluded)
-        ranked, because = self._one_pass.rank(self.items, user, scratch, self.list_size)
-        clear_exclusions(scratch, excluded)
-        return Recommendation(ranked, because, ())
+        item, w = self._prepared(excluded)
+        theta, linear = self._theta(user)
+        _, best, scores = _rank(item, user, self._tables, w, linear, theta, self._fusion, self.list_size)
+        rows, by, because, parts = _explain(
+            item, user, w, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
+        )
+        clear_exclusions(self._scratch, excluded)
+        return Recommendation(Ranked(rows, scores, by), because, parts)
 
-    def explain(self, user: UserView, excluded: Int32Array) -> Recommendation:
-        """Rank as `recommend` does and keep every source's proposal, source by source: slower, for looking into."""
-        scratch = self._prepared(excluded)
-        proposals = tuple(source.propose(self.items, user, scratch) for source in self.sources)
-        ranked = self.ranker.rank(proposals, scratch, self.list_size)
-        because = self._reasons.because(self.items, user, ranked.rows, scratch)
-        clear_exclusions(scratch, excluded)
-        return Recommendation(ranked, because, proposals)
+    def look(self, user: UserView, excluded: Int32Array) -> Orders:
+        """Return the evidence and what every ranker makes of it; nothing is changed."""
+        item, w = self._prepared(excluded)
+        theta, linear = self._theta(user)
+        learned = self.items.ranker.serving[context_of(user)]
+        n, fused, _ = _rank(item, user, self._tables, w, False, theta, self._fusion, self.list_size)
+        clear_exclusions(self._scratch, excluded)
+        evidence = copy_of(w, n)
+        by_weights = evidence.rows[_best(linear_scores(w.features, n, learned), self.list_size)]
+        by_fusion = evidence.rows[fused]
+        served = by_weights if linear else by_fusion
+        if self.pinned is not None:
+            served = evidence.rows[_best(linear_scores(w.features, n, theta), self.list_size)]
+        return Orders(evidence, by_fusion, by_weights, served)
 
-    def _prepared(self, excluded: Int32Array) -> Scratch:
-        self._scratch.fit(self.items.capacity)
+    def _theta(self, user: UserView) -> tuple[Float32Array, bool]:
+        """Return the weights that serve, and whether they do."""
+        if self.pinned is not None:
+            return self.pinned, True
+        return self.items.ranker.serving[context_of(user)], self.linear
+
+    def _prepared(self, excluded: Int32Array) -> tuple[ItemSide, Workspace]:
+        if self.items.capacity > len(self._scratch.score):
+            self._scratch.fit(self.items.capacity)
+            self._workspace = new_workspace(self._scratch, self._dimensions)
         exclude_rows(self._scratch, excluded)
-        return self._scratch
+        return item_side(self.items), self._workspace
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""
@@ -78,3 +172,16 @@ class Recommender:
         if len(excluded):
             rows = rows[~np.isin(rows, excluded)]
         return rows[: self.list_size]
+
+
+def context_of(user: UserView) -> int:
+    """Return which row of weights orders a list: for going on with a session, or for a new visit."""
+    continues = len(user.sessions) > 0 and user.sessions[-1] == user.session
+    return CONTEXTS.index("continue" if continues else "visit")
+
+
+@njit(cache=True)
+def _best(scores: Float64Array, k: int) -> Int32Array:
+    best, best_scores = np.empty(k, np.int32), np.empty(k)
+    m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)
+    return best[:m]

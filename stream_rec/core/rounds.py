@@ -68,6 +68,10 @@ class RoundStats:
     popular_reciprocal_ranks: float = 0.0
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
     coalesced_hits: int = 0
+    fresh_looks: int = 0  # events that were ranked just before learning, by both rankers
+    linear_reciprocal_ranks: float = 0.0
+    fusion_reciprocal_ranks: float = 0.0
+    gradient_bytes: int = 0  # of the frames: factors and ranker
     stage_seconds: dict[str, float] = field(default_factory=dict)  # decode, learn, rank
 
 

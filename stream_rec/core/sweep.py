@@ -47,7 +47,9 @@ class Sweeper:
                 list_id = f"sweep-{partition}-{deadline_ms}-{clicks}-{purchases}"
                 state.generation = generation
                 session = state.session + 1
-                result.lists.append(self._publisher.publish(partition, state, session, None, list_id, now_ms))
+                result.lists.append(
+                    self._publisher.publish(partition, state, session, None, list_id, now_ms, deadline_ms)
+                )
                 state.session_deadline_ms = state.last_event_ms + self._idle_user_ms
                 puts.extend(puts_of(state))
         if puts:
@@ -71,4 +73,4 @@ class Sweeper:
             visitor.as_of_ms = stream_ms
             list_id = f"visitor-{stream_ms}"
             partition = self._visitor_partition
-            result.lists.append(self._publisher.publish(partition, visitor, 1, None, list_id, now_ms))
+            result.lists.append(self._publisher.publish(partition, visitor, 1, None, list_id, now_ms, stream_ms))

@@ -64,20 +64,18 @@ class SourceRecord(Protocol):
 class UserView(NamedTuple):
     """What a source may know of a user when it proposes.
 
-    `rows` int32[h]: item rows of the history, oldest first. `sessions` int32[h]: session number of each.
-    `session`: number of the session being continued (one more than the last when a new visit starts).
+    `rows` int32[h]: item rows of the history, oldest first. `sessions` int32[h]: session number of each. `times_ms`
+    int64[h]: event time of each. `session`: number of the session being continued (one more than the last when a new
+    visit starts). `now_ms`: the time the list is for. `pending`: how many of the last lines the item table has not
+    counted yet, because they came in this round.
     """
 
     rows: Int32Array
     sessions: Int32Array
+    times_ms: Int64Array
     session: int
-
-
-class Proposal(NamedTuple):
-    """A source's candidates, best first: `rows` int32[n], `scores` float64[n]; ties go to the lower row."""
-
-    rows: Int32Array
-    scores: Float64Array
+    now_ms: int
+    pending: int
 
 
 class Ranked(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stream_rec.core.deltas import FrameBuilder
 from stream_rec.core.events import Event, decode_event
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
@@ -17,6 +16,7 @@ from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStor
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_codec import puts_of
 from stream_rec.core.sweep import Sweeper
+from stream_rec.core.training import Sampling
 from stream_rec.core.types import LIST_SIZE, SourceRecord
 from stream_rec.core.user_cache import CachedUser, UserCache
 from stream_rec.errors import ContractError
@@ -32,7 +32,7 @@ class PlaneSettings:
     list_size: int = LIST_SIZE
     exclude: str = "nothing"  # or "bought", or "had" (every item of the history)
     foreign_partition_is_dead: bool = False
-    fresh_every: int = 0  # rank every n-th record (by offset) just before learning from it; 0 = never
+    fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
 
@@ -87,7 +87,7 @@ class UserPlane:
         self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
         encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
         self._publisher = Publisher(items, Recommender(preset, items, settings.list_size), encoder, settings.exclude)
-        self._learner = Learner(preset, items, self._publisher, observer, settings.fresh_every)
+        self._learner = Learner(preset, items, n_shards, self._publisher, observer, Sampling(settings.fresh_every))
         self._sweeper = Sweeper(self.cache, self._publisher, settings.idle_user_ms, settings.partitions)
 
     def process(
@@ -116,14 +116,13 @@ class UserPlane:
         mark = self._seconds()
         admitted = self._take_in(records, stores, now_ms, result)
         mark = self._lap(result.stats, "decode", mark)
-        frames = FrameBuilder(self._n_shards)
         touched: dict[int, _Touched] = {}
         for record, event, user in admitted:
             try:
-                self._learn(record, event, user, touched, frames, result.stats)
+                self._learn(record, event, user, touched, result.stats)
             except ContractError as error:
                 _bury(record, error, result)
-        result.frames = frames.build()
+        result.frames = self._learner.take_frames(result.stats)
         mark = self._lap(result.stats, "learn", mark)
         for one in touched.values():
             self._publish(one, now_ms, result)
@@ -188,13 +187,12 @@ class UserPlane:
         event: Event,
         user: CachedUser,
         touched: dict[int, _Touched],
-        frames: FrameBuilder,
         stats: RoundStats,
     ) -> None:
         state = user.state
         place = id(state)
         topic = self._topics[record.topic]
-        if not self._learner.learn(record, topic, event, state, place in touched, frames, stats):
+        if not self._learner.learn(record, topic, event, state, place in touched, stats):
             stats.duplicates += 1
             return
         stats.applied += 1
@@ -207,7 +205,10 @@ class UserPlane:
         state, record = touched.user.state, touched.trigger
         state.generation = self.generation
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
-        result.lists.append(self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms))
+        result.lists.append(
+            self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms, state.as_of_ms)
+        )
+        state.pending_lines = 0
         result.stats.lists += 1
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
         result.puts.setdefault(touched.partition, []).extend(puts_of(state))

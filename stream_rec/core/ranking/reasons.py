@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from stream_rec.core.presets import CoocParams
-from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.cooc import vote_table
-from stream_rec.core.state.items import CoocArrays, ItemTable
-from stream_rec.core.types import Float64Array, Int32Array, UserView
+from stream_rec.core.state.items import CoocArrays
+from stream_rec.core.types import Float64Array, Int32Array
 
 RECENT_ITEMS = 10
 """History items that can be a reason: an older one would puzzle the reader more than it explains."""
@@ -60,23 +57,3 @@ def strongest_votes(
     for c in range(len(chosen)):
         slot[chosen[c]] = -1
     return because
-
-
-class Reasons:
-    """Finds, for each chosen item i, the recent item j != i with the largest k^-hp * xs * C[j, i] * P[j]^-al.
-
-    The votes of an item that occurs several times among the last `RECENT_ITEMS` are added; ties go to the newer item.
-
-    Notes
-    -----
-    O(`RECENT_ITEMS` K). Deterministic.
-    """
-
-    def __init__(self, params: CoocParams) -> None:
-        self._votes = vote_table(params, min(RECENT_ITEMS, params.history))
-
-    def because(self, items: ItemTable, user: UserView, rows: Int32Array, scratch: Scratch) -> Int32Array:
-        """Return int32[len(rows)]: an item row of the user's history for each of `rows` (distinct), -1 for none."""
-        return strongest_votes(
-            items.cooc_arrays(), user.rows, user.sessions, user.session, self._votes, rows, scratch.slot
-        )

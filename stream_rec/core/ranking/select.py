@@ -38,6 +38,9 @@ class Scratch:
         uint8[capacity] flags.
     slot
         int32[capacity], place of a row in some short list, -1 = in none.
+    times_had, lag
+        int32[capacity]: how often the user had an item (0 between calls), and how many events ago (meaningless where
+        `times_had` is 0).
 
     Examples
     --------
@@ -48,13 +51,15 @@ class Scratch:
     ([0, 1, 0, 0], [-1, -1, -1, -1])
     """
 
-    __slots__ = ("excluded", "in_session", "score", "slot", "touched")
+    __slots__ = ("excluded", "in_session", "lag", "score", "slot", "times_had", "touched")
 
     score: Float64Array
     touched: Int32Array
     in_session: UInt8Array
     excluded: UInt8Array
     slot: Int32Array
+    times_had: Int32Array
+    lag: Int32Array
 
     def __init__(self, capacity: int = 0) -> None:
         self._allocate(capacity)
@@ -73,6 +78,8 @@ class Scratch:
         self.in_session = np.zeros(capacity, np.uint8)
         self.excluded = np.zeros(capacity, np.uint8)
         self.slot = np.full(capacity, -1, np.int32)
+        self.times_had = np.zeros(capacity, np.int32)
+        self.lag = np.zeros(capacity, np.int32)
 
 
 @njit(cache=True)

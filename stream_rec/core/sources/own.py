@@ -16,9 +16,8 @@ import numpy as np
 from numba import njit
 
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, OwnParams
-from stream_rec.core.ranking.select import Scratch, select_top
-from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float64Array, Int32Array, Proposal, UInt8Array, UserView
+from stream_rec.core.ranking.select import select_top
+from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 
 def gain_tables(params: OwnParams) -> tuple[Float64Array, Float64Array]:
@@ -104,31 +103,3 @@ def own_propose(
     out_rows, out_scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
     n = select_top(score, rows, earlier, excluded, listable, 0.0, out_rows, out_scores)
     return out_rows[:n], out_scores[:n]
-
-
-NOTHING = Proposal(np.empty(0, np.int32), np.empty(0, np.float64))
-
-
-class OwnContinuation:
-    """The own-continuation source; it knows nothing but the user's history.
-
-    Notes
-    -----
-    O(h) for a history of h events. Deterministic. Empty for a first session: nothing earlier to continue.
-    """
-
-    name = "own"
-
-    def __init__(self, params: OwnParams) -> None:
-        self._ahead, self._behind = gain_tables(params)
-        self._base, self._beta = params.base, params.in_session
-
-    def propose(self, items: ItemTable, user: UserView, scratch: Scratch) -> Proposal:
-        """Return up to `CANDIDATES_PER_SOURCE` rows of the user's earlier sessions, best first."""
-        if len(user.sessions) == 0 or user.sessions[0] == user.session:
-            return NOTHING  # a first session: most users of a shop, most of the time
-        rows, scores = own_propose(
-            self._ahead, self._behind, self._base, self._beta, user.rows, user.sessions, user.session,
-            items.listable, scratch.excluded, scratch.in_session, scratch.slot, scratch.score,
-        )  # fmt: skip
-        return Proposal(rows, scores)

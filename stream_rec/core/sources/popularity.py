@@ -6,9 +6,7 @@ import numpy as np
 from numba import njit
 
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE
-from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float64Array, Int32Array, Int64Array, Proposal, UInt8Array, UserView
+from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
 
 
 @njit(cache=True)
@@ -29,22 +27,3 @@ def popular_propose(
         if n == CANDIDATES_PER_SOURCE:
             break
     return out_rows[:n], out_scores[:n]
-
-
-class Popularity:
-    """The popularity source: event counts with exponential decay, S[i] = sum over events of exp(-age / tau).
-
-    Notes
-    -----
-    O(candidates): `ItemTable.popular_rows` is kept in order as events arrive. It holds 200 rows, so a user to whom
-    more than 100 of them are excluded gets fewer candidates. Scores are in forward-decayed units.
-    """
-
-    name = "popularity"
-
-    def propose(self, items: ItemTable, user: UserView, scratch: Scratch) -> Proposal:
-        """Return up to `CANDIDATES_PER_SOURCE` of the most popular rows, best first, whoever the user is."""
-        rows, scores = popular_propose(
-            items.popular_rows, items.popular_size, items.popularity, items.listable, scratch.excluded
-        )
-        return Proposal(rows, scores)

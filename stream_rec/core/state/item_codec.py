@@ -6,6 +6,8 @@ Little-endian::
         version u8 | record u8 ('i') | n neighbours u16 | pair landmark i32 | popularity landmark i32
         delta offset i64 | pair mass f64 | popularity f64 | event count i64 | first, last seen i64 ms     60 bytes
         neighbour hashes u64[n] | neighbour weights f32[n]
+        d factors u32 | event counts over 6 h, 1, 30, 180 days f32[4] | bias, squares of Q, P, bias f32[4]   36 bytes
+        factors Q f32[d] | factors P f32[d]
         CRC-32 of the key and of all before u32
 
     watermark (key: `WATERMARK_KEY`)
@@ -14,7 +16,8 @@ Little-endian::
         applied offset i64[n] | partition i32[n] | topic u8[n]
         CRC-32 of all before u32
 
-Landmarks are epochs (see `decay`). 100 neighbours make 1,264 bytes.
+Landmarks are epochs (see `decay`). 100 neighbours and 64 factors make 1,812 bytes. Version 1 of a row ended with its
+neighbours; it is still read, and the item's factors then start anew.
 """
 
 from __future__ import annotations
@@ -25,17 +28,20 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.state.items import ItemRow
+from stream_rec.core.state.items import FactorRow, ItemRow
+from stream_rec.core.types import Float32Array
 from stream_rec.errors import CorruptStateError
 
 WATERMARK_KEY = b"\0watermark"
 """Reserved: keys of `item-rows` that start with NUL are not items."""
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 ROW_RECORD, WATERMARK_RECORD = 0x69, 0x77  # "i", "w"
 _ROW = struct.Struct("<BBHiiqddqqq")
 _WATERMARK = struct.Struct("<BBHIqdd")
 _CRC = struct.Struct("<I")
+_LEARNED = struct.Struct("<I8f")
 _NEIGHBOUR_BYTES = 12
 _SOURCE_BYTES = 13
 
@@ -72,6 +78,7 @@ def encode_row(row: ItemRow) -> bytes:
         )
         + row.neighbour_hashes.astype("<u8", copy=False).tobytes()
         + row.neighbour_weights.astype("<f4", copy=False).tobytes()
+        + _encode_learned(row)
     )
     return body + _CRC.pack(crc32(body, crc32(row.item_id.encode())))
 
@@ -86,7 +93,9 @@ def decode_row(key: bytes, value: bytes) -> ItemRow:
     """
     _check("item row", ROW_RECORD, _ROW.size, value, crc32(key))
     _, _, n, pair_landmark, popularity_landmark, delta_offset, *counted = _ROW.unpack_from(value)
-    _check_size("item row", _ROW.size + _NEIGHBOUR_BYTES * n, value)
+    learned_at = _ROW.size + _NEIGHBOUR_BYTES * n
+    fades, factors, size = _decode_learned(value, learned_at)
+    _check_size("item row", size, value)
     try:
         item_id = key.decode()
     except UnicodeDecodeError as error:
@@ -95,7 +104,30 @@ def decode_row(key: bytes, value: bytes) -> ItemRow:
     weights = np.frombuffer(value, "<f4", n, _ROW.size + 8 * n)
     mass, popularity, events, first_ms, last_ms = counted
     landmarks = (pair_landmark, popularity_landmark)
-    return ItemRow(item_id, delta_offset, *landmarks, mass, popularity, events, first_ms, last_ms, hashes, weights)
+    counts = (mass, popularity, events, first_ms, last_ms)
+    return ItemRow(item_id, delta_offset, *landmarks, *counts, hashes, weights, fades, factors)
+
+
+def _encode_learned(row: ItemRow) -> bytes:
+    assert row.fades is not None and row.factors is not None, "rows are exported whole"
+    out, into, scalars = row.factors
+    fixed = _LEARNED.pack(len(out), *row.fades.tolist(), *scalars.tolist())
+    return fixed + out.astype("<f4", copy=False).tobytes() + into.astype("<f4", copy=False).tobytes()
+
+
+def _decode_learned(value: bytes, at: int) -> tuple[Float32Array | None, FactorRow | None, int]:
+    """Return the counts that fade, the factors, and where they end: nothing and `at` in a row of version 1."""
+    if value[0] == 1:
+        return None, None, at
+    if len(value) < at + _LEARNED.size:
+        raise _corrupt("item row", f"at least {at + _LEARNED.size} bytes", f"{len(value)}")
+    (d,) = struct.unpack_from("<I", value, at)
+    end = at + _LEARNED.size + 8 * d
+    if len(value) < end:
+        raise _corrupt("item row", f"{end + _CRC.size} bytes by its header", f"{len(value)}")
+    fixed = np.frombuffer(value, "<f4", 8, at + 4)
+    both = np.frombuffer(value, "<f4", 2 * d, at + _LEARNED.size)
+    return fixed[:4], FactorRow(both[:d], both[d:], fixed[4:]), end
 
 
 def encode_watermark(watermark: Watermark) -> bytes:
@@ -128,7 +160,7 @@ def decode_watermark(value: bytes) -> Watermark:
 def _check(where: str, record: int, fixed_bytes: int, value: bytes, crc: int) -> None:
     if len(value) < fixed_bytes + _CRC.size:
         raise _corrupt(where, f"at least {fixed_bytes + _CRC.size} bytes", f"{len(value)}")
-    if tuple(value[:2]) != (VERSION, record):
+    if value[0] not in READABLE or value[1] != record:
         raise _corrupt(where, f"version {VERSION} of record {record:#x}", f"version {value[0]} of {value[1]:#x}")
     if crc32(memoryview(value)[: -_CRC.size], crc) != _CRC.unpack_from(value, len(value) - _CRC.size)[0]:
         raise _corrupt(where, "its CRC-32", "another")

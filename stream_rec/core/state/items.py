@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_rec.core.decay import rebase_factor
-from stream_rec.core.presets import Preset
+from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
+from stream_rec.core.state.first_factors import FIRST_SQUARE, first_factors
 from stream_rec.core.state.popular import POPULAR_SIZE, popular_raise, popular_rebuild
+from stream_rec.core.state.ranker_weights import RankerWeights
 from stream_rec.core.types import (
     Float32Array,
     Float64Array,
@@ -25,8 +28,48 @@ from stream_rec.core.types import (
 )
 from stream_rec.errors import ContractError
 
+Facts = npt.NDArray[np.void]
+"""Rows of `ITEM_FACTS`."""
+
 SMALLEST_MASS = 1e-200
 """A mass below this is as good as none; its negative power would overflow."""
+
+FADES_MS = (6 * HOUR_MS, DAY_MS, 30 * DAY_MS, 180 * DAY_MS)
+"""Decay times of the four short and long event counts of an item."""
+
+ITEM_FACTS = np.dtype(
+    [
+        # what ranking one candidate reads: one cache line
+        ("mass_candidate", np.float64),
+        ("mass_vote", np.float64),
+        ("first_seen_ms", np.int64),
+        ("last_seen_ms", np.int64),
+        ("fade_6h", np.float32),
+        ("fade_1d", np.float32),
+        ("fade_30d", np.float32),
+        ("fade_180d", np.float32),
+        ("factor_bias", np.float32),
+        ("neighbour_count", np.int32),
+        ("listable", np.uint8),
+        ("named", np.uint8),
+        ("unavailable", np.uint8),
+        ("_spare", np.uint8, (5,)),
+        # what learning and counting read besides
+        ("popularity", np.float64),
+        ("pair_mass", np.float64),
+        ("hashes", np.uint64),
+        ("event_count", np.int64),
+        ("delta_offset", np.int64),
+        ("squares_out", np.float32),
+        ("squares_in", np.float32),
+        ("squares_bias", np.float32),
+        ("_spare_2", np.uint8, (12,)),
+    ]
+)
+"""Everything there is one of per item, 128 bytes: a candidate costs one or two cache misses, however many facts."""
+
+FADES = ("fade_6h", "fade_1d", "fade_30d", "fade_180d")
+FACTOR_SCALARS = ("factor_bias", "squares_out", "squares_in", "squares_bias")
 
 
 class CoocArrays(NamedTuple):
@@ -35,6 +78,7 @@ class CoocArrays(NamedTuple):
     neighbour_rows: Int32Array
     neighbour_weights: Float32Array
     neighbour_count: Int32Array
+    pair_mass: Float64Array
     mass_vote: Float64Array
     mass_candidate: Float64Array
 
@@ -58,6 +102,23 @@ class ItemArrays(NamedTuple):
     unavailable: UInt8Array
     popular_rows: Int32Array
     popular_size: Int64Array
+    facts: Facts
+
+
+class FactorArrays(NamedTuple):
+    """Factors as kernels take them: Q, P float32[capacity, d] and `ITEM_FACTS` for bias and squared gradients."""
+
+    out: Float32Array
+    into: Float32Array
+    facts: Facts
+
+
+class FactorRow(NamedTuple):
+    """An item's factors as they travel: float32[d] as a target, float32[d] in a history, float32[4] the rest."""
+
+    out: Float32Array
+    into: Float32Array
+    scalars: Float32Array
 
 
 class ItemRow(NamedTuple):
@@ -74,6 +135,8 @@ class ItemRow(NamedTuple):
     last_seen_ms: int
     neighbour_hashes: UInt64Array
     neighbour_weights: Float32Array
+    fades: Float32Array | None = None  # float32[4] as of `last_seen_ms`
+    factors: FactorRow | None = None
 
 
 class ItemTable:
@@ -107,6 +170,13 @@ class ItemTable:
     listable : uint8[capacity]
         1: has an id, has an event, is not out of stock.
     named, unavailable : uint8[capacity]
+    facts : ITEM_FACTS[capacity]
+        The memory behind the columns above, and behind four event counts that decay over 6 hours, 1, 30 and 180 days,
+        as of `last_seen_ms`, and the scalars of the factors.
+    factor_out, factor_in : float32[capacity, d]
+        Factors of the item as a target (Q) and as a part of a history (P).
+    ranker : RankerWeights
+        The linear ranker's weights.
     popular_rows : int32[POPULAR_SIZE]
         Most popular listable rows, best first; `popular_count` of them.
     pair_landmark, popularity_landmark : int
@@ -128,6 +198,9 @@ class ItemTable:
     listable: UInt8Array
     named: UInt8Array
     unavailable: UInt8Array
+    facts: Facts
+    factor_out: Float32Array
+    factor_in: Float32Array
 
     def __init__(self, preset: Preset, capacity: int = 1024) -> None:
         self.preset = preset
@@ -137,6 +210,7 @@ class ItemTable:
         self.popular_size: Int64Array = np.zeros(1, np.int64)
         self.pair_landmark = 0
         self.popularity_landmark = 0
+        self.ranker = RankerWeights(preset.ranker)
         self._row_of_hash: dict[int, int] = {}
         self._row_of_id: dict[str, int] = {}
         self._grow(max(capacity, 1))
@@ -179,6 +253,7 @@ class ItemTable:
                 self._grow(2 * row)
             self._row_of_hash[h] = row
             self.hashes[row] = h
+            first_factors(h, self.preset.factors.initial, self.factor_out[row], self.factor_in[row])
             self.ids.append(None)
             self.n += 1
         return row
@@ -248,6 +323,7 @@ class ItemTable:
         self.event_count[row] = record.event_count
         self.first_seen_ms[row] = record.first_seen_ms
         self.last_seen_ms[row] = record.last_seen_ms
+        self._put_factors(row, record)
         self.delta_offset[row] = record.delta_offset
         popularity_factor = rebase_factor(record.popularity_landmark, self.popularity_landmark)
         self._put_popularity(row, record.popularity * popularity_factor)
@@ -270,6 +346,12 @@ class ItemTable:
             int(self.last_seen_ms[row]),
             self.hashes[self.neighbour_rows[row, :k]],
             self.neighbour_weights[row, :k].copy(),
+            np.array([self.facts[name][row] for name in FADES], np.float32),
+            FactorRow(
+                self.factor_out[row].copy(),
+                self.factor_in[row].copy(),
+                np.array([self.facts[name][row] for name in FACTOR_SCALARS], np.float32),
+            ),
         )
 
     def cooc_arrays(self) -> CoocArrays:
@@ -280,26 +362,42 @@ class ItemTable:
         """Return the arrays of the item plane's kernel; valid until the table grows."""
         return self._arrays
 
+    def factor_arrays(self) -> FactorArrays:
+        """Return the factors as kernels take them; valid until the table grows."""
+        return self._factor_arrays
+
     def _grow(self, capacity: int) -> None:
         """Replace every array by a longer one, keeping what is there."""
-        columns = {
-            np.uint64: ("hashes",),
-            np.float64: ("pair_mass", "mass_vote", "mass_candidate", "popularity"),
-            np.int64: ("event_count", "first_seen_ms", "last_seen_ms", "delta_offset"),
-            np.int32: ("neighbour_rows", "neighbour_count"),
-            np.float32: ("neighbour_weights",),
-            np.uint8: ("listable", "named", "unavailable"),
+        facts: Facts = np.zeros(capacity, ITEM_FACTS)
+        facts["delta_offset"] = -1
+        facts[list(FACTOR_SCALARS[1:])] = FIRST_SQUARE
+        d, k, n = self.preset.factors.dimensions, self.preset.cooc.neighbours, self.n
+        wide = {
+            "neighbour_rows": np.zeros((capacity, k), np.int32),
+            "neighbour_weights": np.zeros((capacity, k), np.float32),
+            "factor_out": np.zeros((capacity, d), np.float32),
+            "factor_in": np.zeros((capacity, d), np.float32),
         }
-        wide = {"neighbour_rows", "neighbour_weights"}
-        for dtype, names in columns.items():
-            for name in names:
-                shape = (capacity, self.preset.cooc.neighbours) if name in wide else (capacity,)
-                longer = np.full(shape, -1 if name == "delta_offset" else 0, dtype)
-                if self.n:
-                    longer[: self.n] = getattr(self, name)[: self.n]
-                setattr(self, name, longer)
+        for name, longer in {"facts": facts, **wide}.items():
+            if n:
+                longer[:n] = getattr(self, name)[:n]
+            setattr(self, name, longer)
+        for name in ITEM_FACTS.names or ():
+            if not name.startswith(("_", "fade", "factor", "squares")):
+                setattr(self, name, facts[name])
         self._cooc_arrays = CoocArrays(*(getattr(self, name) for name in CoocArrays._fields))
         self._arrays = ItemArrays(*(getattr(self, name) for name in ItemArrays._fields))
+        self._factor_arrays = FactorArrays(self.factor_out, self.factor_in, facts)
+
+    def _put_factors(self, row: int, record: ItemRow) -> None:
+        if record.fades is not None:
+            for name, value in zip(FADES, record.fades, strict=True):
+                self.facts[name][row] = value
+        factors = record.factors
+        if factors is not None and len(factors.out) == self.factor_out.shape[1]:
+            self.factor_out[row], self.factor_in[row] = factors.out, factors.into
+            for name, value in zip(FACTOR_SCALARS, factors.scalars, strict=True):
+                self.facts[name][row] = value
 
     def _list(self, row: int) -> None:
         """Make a row listable if it is entitled to be."""

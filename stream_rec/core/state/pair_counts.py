@@ -25,7 +25,7 @@ from numba import njit
 
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
-from stream_rec.core.state.items import SMALLEST_MASS, ItemArrays
+from stream_rec.core.state.items import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
 from stream_rec.core.state.popular import popular_raise
 from stream_rec.core.types import Int32Array, Int64Array, UInt8Array
 
@@ -131,7 +131,7 @@ def _apply_entry(
     """Apply entry e, whose pairs are [first, end)."""
     item, now_ms = c.items[e], c.timestamps_ms[e]
     x = rows[item]
-    g = c.weights[e] * _forward_weight(now_ms, rates.pair_landmark, rates.pair_decay_ms)
+    g = c.weights[e] * forward_weight(now_ms, rates.pair_landmark, rates.pair_decay_ms)
     marks.touched[item] |= marks.owned[item]
     if marks.open[item]:
         _count_item(t, x, now_ms, g, c.weights[e], rates)
@@ -146,7 +146,7 @@ def _apply_entry(
 
 
 @njit(cache=True)
-def _forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
+def forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
     """`decay.weight`, compiled; the same operations in the same order."""
     length_ms = HALVINGS_PER_EPOCH * math.log(2.0) * decay_ms
     own = math.floor(time_ms / length_ms)
@@ -161,15 +161,33 @@ def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rat
     if mass >= SMALLEST_MASS:
         t.mass_vote[x] = mass**-rates.mass_power
         t.mass_candidate[x] = mass**-rates.candidate_power
-    t.popularity[x] += weight * _forward_weight(now_ms, rates.popularity_landmark, rates.popularity_decay_ms)
+    t.popularity[x] += weight * forward_weight(now_ms, rates.popularity_landmark, rates.popularity_decay_ms)
     if t.event_count[x] == 0:
         t.first_seen_ms[x] = t.last_seen_ms[x] = now_ms
+    _fade(t.facts, x, now_ms - t.last_seen_ms[x], np.float32(weight))
     t.event_count[x] += 1
     t.first_seen_ms[x] = min(t.first_seen_ms[x], now_ms)
     t.last_seen_ms[x] = max(t.last_seen_ms[x], now_ms)
     if t.named[x] and not t.unavailable[x]:
         t.listable[x] = 1
         popular_raise(t.popular_rows, t.popular_size, t.popularity, x)
+
+
+@njit(cache=True)
+def _faded(count: np.float32, weight: np.float32, age_ms: int, decay_ms: float) -> np.float32:
+    """Add an event `age_ms` after the last one, or that much before it if negative."""
+    if age_ms >= 0:
+        return np.float32(count * np.float32(math.exp(-age_ms / decay_ms)) + weight)
+    return np.float32(count + weight * np.float32(math.exp(age_ms / decay_ms)))
+
+
+@njit(cache=True)
+def _fade(facts: Facts, x: int, age_ms: int, weight: np.float32) -> None:
+    """Add one event to the counts that decay fast and slowly, as of the item's newest event."""
+    facts[x].fade_6h = _faded(facts[x].fade_6h, weight, age_ms, FADES_MS[0])
+    facts[x].fade_1d = _faded(facts[x].fade_1d, weight, age_ms, FADES_MS[1])
+    facts[x].fade_30d = _faded(facts[x].fade_30d, weight, age_ms, FADES_MS[2])
+    facts[x].fade_180d = _faded(facts[x].fade_180d, weight, age_ms, FADES_MS[3])
 
 
 @njit(cache=True)

@@ -40,6 +40,8 @@ class UserState:
         they changed since they were handed out for writing; how many the stored head counts.
     factors
         Opaque bytes kept for per-user factors; empty in this version.
+    pending_lines
+        Lines of this round, which the item table cannot have counted yet; not stored.
     stored_deadline_ms
         The deadline under which the store's session index lists this user (0 none).
     """
@@ -60,6 +62,7 @@ class UserState:
         "last_list",
         "list_published_ms",
         "offsets",
+        "pending_lines",
         "session",
         "session_deadline_ms",
         "session_key",
@@ -87,6 +90,7 @@ class UserState:
         self.hidden_stored = 0
         self.hidden_changed = False
         self.factors = b""
+        self.pending_lines = 0
         self.stored_deadline_ms = 0
 
     @property
@@ -97,6 +101,7 @@ class UserState:
     def append(self, item_hash: int, item_row: int, time_ms: int, session: int, kind: int) -> None:
         """Add one positive line to the history."""
         self.history.append(item_hash, item_row, time_ms, session, kind)
+        self.pending_lines += 1
 
     def rows_view(self) -> Int32Array:
         """int32[h] item rows of the history, oldest first; stale after the next append."""

@@ -1,0 +1,281 @@
+"""Evidence: everything the sources say about a user's candidates, gathered in one compiled call.
+
+The candidates are the union of what co-occurrence, own continuation and popularity propose; the factors score those
+and propose nothing themselves, so that no list costs a scan of the catalogue. Features are the columns named in
+`core/features.py`, one row of memory each, so that the loops over candidates vectorise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from stream_rec.core.features import CURVES, FEATURES, SCORED_SOURCES
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES, Preset
+from stream_rec.core.ranking.select import Scratch, best_of
+from stream_rec.core.sources.cooc import PairRates, cooc_propose, pair_rates, vote_table
+from stream_rec.core.sources.factors import context_table, factor_scores, history_context
+from stream_rec.core.sources.own import gain_tables, own_propose
+from stream_rec.core.sources.popularity import popular_propose
+from stream_rec.core.state.items import CoocArrays, FactorArrays, Facts, ItemTable
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array, UserView
+
+OWN_CANDIDATES, POPULAR_CANDIDATES = 64, 32
+MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + POPULAR_CANDIDATES
+N_SOURCES = len(SOURCE_NAMES)
+COOC, OWN, FACTORS, POPULARITY = (SOURCE_NAMES.index(name) for name in ("cooc", "own", "factors", "popularity"))
+ABSENT = -1
+_PER_SOURCE = len(CURVES)
+_OTHERS = len(SCORED_SOURCES) * _PER_SOURCE
+_SMALLEST_LOG = -6.0
+_NEVER = np.float32(1e-3)
+_F32 = np.float32
+
+
+class Evidence(NamedTuple):
+    """What is known of each candidate.
+
+    `rows` int32[n], in the order of the union; `ranks` int32[sources, n]: place in each source's list from 0, -1
+    where it does not propose the item; `features` float32[F, n].
+    """
+
+    rows: Int32Array
+    ranks: Int32Array
+    features: Float32Array
+
+    def list_of(self, source: int, k: int) -> Int32Array:
+        """Return the best `k` rows of a source, best first; of own continuation and popularity the first few only."""
+        ranks = self.ranks[source]
+        proposed = np.flatnonzero(ranks != ABSENT)
+        return self.rows[proposed[np.argsort(ranks[proposed])]][:k]
+
+
+class Tables(NamedTuple):
+    """A preset as kernels take it."""
+
+    votes: Float64Array
+    ahead: Float64Array
+    behind: Float64Array
+    context: Float64Array
+    scalars: Float64Array  # cooc in-session, own base, own in-session, factors' session cost
+
+
+class Workspace(NamedTuple):
+    """Buffers of one thread; see `Scratch` for those indexed by item row. `features` float32[F, MOST_CANDIDATES]."""
+
+    score: Float64Array
+    touched: Int32Array
+    in_session: UInt8Array
+    excluded: UInt8Array
+    slot: Int32Array
+    lag: Int32Array
+    times_had: Int32Array
+    rows: Int32Array
+    ranks: Int32Array
+    features: Float32Array
+    z: Float32Array
+
+
+class ItemSide(NamedTuple):
+    """The item table as kernels take it."""
+
+    cooc: CoocArrays
+    factors: FactorArrays
+    facts: Facts
+    listable: UInt8Array
+    popular_rows: Int32Array
+    popular_size: Int64Array
+    popularity: Float64Array
+    pair: PairRates
+
+
+def tables_of(preset: Preset) -> Tables:
+    """Prepare a preset's parameters once."""
+    ahead, behind = gain_tables(preset.own)
+    scalars = (preset.cooc.in_session, preset.own.base, preset.own.in_session, preset.factors.session_cost)
+    return Tables(
+        vote_table(preset.cooc, preset.cooc.history), ahead, behind, context_table(preset.factors), np.array(scalars)
+    )
+
+
+def item_side(items: ItemTable) -> ItemSide:
+    """Return the arrays of the table; valid until it grows."""
+    return ItemSide(
+        items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
+        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
+    )  # fmt: skip
+
+
+def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
+    """Return the buffers around a scratch; make a new one when the scratch has grown."""
+    return Workspace(
+        scratch.score, scratch.touched, scratch.in_session, scratch.excluded, scratch.slot, scratch.lag,
+        scratch.times_had, np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
+        np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _join(w: Workspace, source: int, rows: Int32Array, n: int) -> int:
+    """Add a source's list to the union; return its new size."""
+    for r in range(len(rows)):
+        c = w.slot[rows[r]]
+        if c < 0:
+            c = n
+            w.slot[rows[r]] = c
+            w.rows[c] = rows[r]
+            w.ranks[:, c] = ABSENT
+            n += 1
+        w.ranks[source, c] = r
+    return n
+
+
+@njit(cache=True)
+def _curves(w: Workspace, source: int, first: int, n: int, scores: Float64Array, logits: bool) -> None:
+    """Fill the features of one scored source: `scores` float64[list], best first."""
+    x = w.features
+    for f in range(first, first + _PER_SOURCE):
+        x[f, :n] = _F32(0.0)
+    if len(scores) == 0:
+        return
+    best = scores[0]
+    for c in range(n):
+        r = w.ranks[source, c]
+        if r == ABSENT:
+            continue
+        log = _F32(scores[r] - best) if logits else _F32(math.log(_F32(scores[r] / best)))
+        x[first, c] = _F32(1.0)
+        x[first + 1, c] = math.exp(log) if logits else _F32(scores[r] / best)
+        x[first + 2, c] = _F32(1.0) + max(log, _F32(_SMALLEST_LOG)) * _F32(0.25)
+        x[first + 3, c] = _F32(10.0) / _F32(10 + r)
+        x[first + 4, c] = _F32(6.0) / _F32(6 + r)
+        x[first + 5, c] = _F32(1.0) / _F32(1 + r)
+
+
+@njit(cache=True)
+def _item_features(w: Workspace, facts: Facts, n: int, now_ms: int, first: int) -> None:
+    """Fill popularity's rank, what was bought lately, age."""
+    x = w.features
+    for c in range(n):
+        item = facts[w.rows[c]]
+        since_ms = _F32(max(0, now_ms - item.last_seen_ms))
+        r = w.ranks[POPULARITY, c]
+        x[first, c] = _F32(10.0) / _F32(10 + r) if r != ABSENT else _F32(0.0)
+        x[first + 1, c] = _F32(0.2) * math.log(_NEVER + item.fade_1d * math.exp(since_ms * _F32(-1.0 / DAY_MS)))
+        x[first + 2, c] = _F32(0.2) * math.log(_NEVER + item.fade_30d * math.exp(since_ms * _F32(-1.0 / 30 / DAY_MS)))
+        x[first + 3, c] = _F32(0.1) * math.log(_F32(1.0) + _F32(max(0, now_ms - item.first_seen_ms)) / _F32(HOUR_MS))
+
+
+@njit(cache=True)
+def _user_features(
+    w: Workspace, sessions: Int32Array, times_ms: Int64Array, session: int, n: int, now_ms: int, first: int
+) -> None:
+    """Fill what the user did with each candidate before; `lag` and `times_had` are filled."""
+    x, h = w.features, len(times_ms)
+    for f in range(first, first + 7):
+        x[f, :n] = _F32(0.0)
+    for c in range(n):
+        i = w.rows[c]
+        if w.times_had[i] == 0:
+            continue
+        k = w.lag[i]
+        x[first, c] = _F32(1.0)
+        x[first + 1, c] = _F32(0.5) * math.log(_F32(1 + w.times_had[i]))
+        x[first + 2, c] = _F32(10.0) / _F32(10 + k)
+        if sessions[h - k] == session:
+            x[first + 3, c] = _F32(1.0)
+            x[first + 4, c] = _F32(1.0) / _F32(k)
+        else:
+            hours = _F32(max(0, now_ms - times_ms[h - k])) / _F32(HOUR_MS)
+            x[first + 5, c] = _F32(0.1) * math.log(_F32(1.0) + hours)
+            x[first + 6, c] = _F32(1.0) if h > 50 else _F32(0.0)
+
+
+@njit(cache=True)
+def _agreement(w: Workspace, n: int, first: int) -> None:
+    x = w.features
+    for c in range(n):
+        share = _F32(0.0)
+        for s in range(len(SCORED_SOURCES)):
+            share += x[s * _PER_SOURCE, c]
+        share /= _F32(len(SCORED_SOURCES))
+        x[first, c], x[first + 1, c] = share, share * share
+
+
+@njit(cache=True)
+def _mark_history(w: Workspace, rows: Int32Array, sessions: Int32Array, session: int) -> None:
+    h = len(rows)
+    for k in range(1, h + 1):
+        i = rows[h - k]
+        if w.times_had[i] == 0:
+            w.lag[i] = k
+        w.times_had[i] += 1
+        if sessions[h - k] == session:
+            w.in_session[i] = 1
+
+
+@njit(cache=True)
+def _unmark_history(w: Workspace, rows: Int32Array) -> None:
+    for row in rows:
+        w.times_had[row] = 0
+        w.in_session[row] = 0
+
+
+@njit(cache=True)
+def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> int:
+    """Fill `rows`, `ranks` and `features` of the workspace; return how many candidates there are.
+
+    Every buffer indexed by item row is clean again afterwards, but `excluded`, which is only read.
+    """
+    rows, sessions, session, scalars = user.rows, user.sessions, user.session, t.scalars
+    cooc, cooc_scores = cooc_propose(
+        item.cooc, item.pair, item.listable, rows, sessions, user.times_ms, session, user.pending, t.votes, scalars[0],
+        w.score, w.touched, w.in_session, w.excluded,
+    )  # fmt: skip
+    own, own_scores = own_propose(
+        t.ahead, t.behind, scalars[1], scalars[2], rows, sessions, session, item.listable, w.excluded, w.in_session,
+        w.slot, w.score,
+    )  # fmt: skip
+    popular, _ = popular_propose(item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded)
+    n = _join(w, COOC, cooc, 0)
+    n = _join(w, OWN, own[:OWN_CANDIDATES], n)
+    n = _join(w, POPULARITY, popular[:POPULAR_CANDIDATES], n)
+    for c in range(n):
+        w.slot[w.rows[c]] = ABSENT
+    _mark_history(w, rows, sessions, session)
+    factors = _rank_by_factors(item.factors, rows, sessions, session, t.context, scalars[3], w, n)
+    _curves(w, COOC, 0, n, cooc_scores, False)
+    _curves(w, OWN, _PER_SOURCE, n, own_scores, False)
+    _curves(w, FACTORS, 2 * _PER_SOURCE, n, factors, True)
+    _item_features(w, item.facts, n, user.now_ms, _OTHERS)
+    _user_features(w, sessions, user.times_ms, session, n, user.now_ms, _OTHERS + 4)
+    _agreement(w, n, _OTHERS + 11)
+    _unmark_history(w, rows)
+    return n
+
+
+@njit(cache=True)
+def _rank_by_factors(
+    f: FactorArrays, rows: Int32Array, sessions: Int32Array, session: int, table: Float64Array, cost: float,
+    w: Workspace, n: int,
+) -> Float64Array:  # fmt: skip
+    """Rank the candidates by their logits and return the best ones' logits; nothing without a history."""
+    if len(rows) == 0:
+        return np.empty(0)
+    weights = np.empty(table.shape[1], np.float32)
+    history_context(f, rows, sessions, session, table, w.z, weights)
+    logits, places = np.empty(n), np.arange(n, dtype=np.int32)
+    factor_scores(f, w.z, w.rows, n, w.in_session, cost, logits)
+    best, best_logits = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
+    m = best_of(places, logits, n, best, best_logits)
+    for r in range(m):
+        w.ranks[FACTORS, best[r]] = r
+    return best_logits[:m]
+
+
+def copy_of(w: Workspace, n: int) -> Evidence:
+    """Return the evidence in the workspace as arrays of its own."""
+    return Evidence(w.rows[:n].copy(), w.ranks[:, :n].copy(), w.features[:, :n].copy())

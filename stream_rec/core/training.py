@@ -1,0 +1,97 @@
+"""Training the linear ranker: one listwise step per sampled event, for two purposes.
+
+A later event of a session teaches the weights *continue*: the item was to be foreseen from the history with the
+session's own events in it. The first event teaches the weights *visit*; so do the next ones of the same session,
+because a list published for a visit is good for everything in it: what each of them is held against is ranked from the
+history before the session (multi-label learning without keeping the list that was shown).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stream_rec.core.features import CONTEXTS
+from stream_rec.core.gradients import RoundGradients
+from stream_rec.core.looks import place_of
+from stream_rec.core.publishing import Publisher
+from stream_rec.core.ranking.contest import Contest
+from stream_rec.core.ranking.evidence import Evidence
+from stream_rec.core.ranking.linear import listwise_gradient
+from stream_rec.core.recommend import Orders, context_of
+from stream_rec.core.rounds import RoundStats
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.user import UserState
+from stream_rec.core.types import UserView
+
+TRAINED_EXAMPLES = 2_000
+"""Weights that have seen so many may serve right after a start."""
+
+_VISIT = CONTEXTS.index("visit")
+
+Place = tuple[int, int, int]
+"""Source topic, partition, offset."""
+
+
+class RankerTrainer:
+    """Turns looks into gradients and decides which ranker serves."""
+
+    def __init__(self, items: ItemTable, publisher: Publisher, visit_examples: int) -> None:
+        self._items = items
+        self._publisher = publisher
+        self._visit_examples = visit_examples
+        self.contest = Contest()
+
+    def train(
+        self, place: Place, row: int, state: UserState, user: UserView, orders: Orders, out: RoundGradients,
+        stats: RoundStats,
+    ) -> None:  # fmt: skip
+        """Learn from the event of item `row`, looked up in `orders` just before it is applied to `state`.
+
+        `out` and `stats` are changed; the weights themselves change when the gradients come back as item deltas.
+        """
+        linear, fusion = place_of(row, orders.linear.tolist()), place_of(row, orders.fusion.tolist())
+        stats.fresh_looks += 1
+        stats.linear_reciprocal_ranks += 1 / linear if linear else 0.0
+        stats.fusion_reciprocal_ranks += 1 / fusion if fusion else 0.0
+        self.contest.add(linear, fusion)
+        self._publisher.serve_linear(self.contest.prefers_learned(bool(self._trained())))
+        context = context_of(user)
+        self._step(place, row, orders.evidence, context, out)
+        if context != _VISIT:
+            self._train_visit(place, row, state, user, out)
+
+    def _trained(self) -> bool:
+        return bool(self._items.ranker.examples.sum() >= TRAINED_EXAMPLES)
+
+    def _train_visit(self, place: Place, row: int, state: UserState, user: UserView, out: RoundGradients) -> None:
+        first = int(np.searchsorted(user.sessions, user.session))
+        if first == 0 or len(user.sessions) - first >= self._visit_examples:
+            return
+        before = user._replace(
+            rows=user.rows[:first], sessions=user.sessions[:first], times_ms=user.times_ms[:first], pending=0
+        )
+        self._step(place, row, self._publisher.look(state, before).evidence, _VISIT, out)
+
+    def _step(self, place: Place, row: int, evidence: Evidence, context: int, out: RoundGradients) -> None:
+        targets = np.flatnonzero(evidence.rows == row)
+        if len(targets):
+            weights = self._items.ranker.serving[context]
+            out.add_example(place, context, listwise_gradient(evidence.features, weights, int(targets[0])))
+
+
+class Sampling(NamedTuple):
+    """Which events are looked at freshly: one in `every`, by the event id's hash; 0 = none."""
+
+    every: int
+
+    def takes(self, event_hash: int) -> bool:
+        """Return whether this event is among them.
+
+        Examples
+        --------
+        >>> Sampling(1).takes(7), Sampling(0).takes(7), Sampling(4).takes(8)
+        (True, False, True)
+        """
+        return self.every > 0 and event_hash % self.every == 0

@@ -29,4 +29,7 @@ OTHERS: Final = (
 FEATURES: Final = (*(f"{source}.{curve}" for source in SCORED_SOURCES for curve in CURVES), *OTHERS)
 
 CONTEXTS: Final = ("continue", "visit")
-"""The two rows of weights: what comes next in this session, and what a new visit begins with."""
+"""What a list is for: what comes next in this session, or what a new visit begins with."""
+
+WEIGHT_ROWS: Final = ("shared", *CONTEXTS)
+"""Rows of weights: a list's weights are the shared row plus that of its context."""

@@ -15,7 +15,7 @@ shard's watermark was applied before. Little-endian columns, widest first::
     gradient f32[e, F]                                       examples of the ranker
     context f16[n, d] | back f16[n, d] | value f16[m]
     n_targets u16[n] | n_history u16[n]
-    topic u8[n + e] | weights u8[e]                          which row of weights
+    topic u8[n + e] | weights u8[e]                          context, plus `CONTEXT_ALONE` if it alone learns
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ UInt16Array = npt.NDArray[np.uint16]
 UInt32Array = npt.NDArray[np.uint32]
 
 _HEADER = struct.Struct("<6I")
+
+CONTEXT_ALONE = 0x80
+"""Added to an example's context when the shared weights are not to learn from it."""
 
 
 class LearnedPart(NamedTuple):
@@ -122,7 +125,7 @@ class RoundGradients:
         self.n += 1
 
     def add_example(self, place: tuple[int, int, int], weights: int, gradient: Float32Array) -> None:
-        """Add a gradient float32[F] of the ranker's weights in row `weights`, of the record at `place`."""
+        """Add a gradient float32[F] of the ranker's weights, of the record at `place`; `weights` as in the frame."""
         self.examples.append((place, weights, gradient))
 
     def clear(self) -> None:

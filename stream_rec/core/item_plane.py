@@ -23,7 +23,7 @@ import numpy as np
 
 from stream_rec.core.decay import epoch_of
 from stream_rec.core.deltas import Frame, decode
-from stream_rec.core.gradients import LearnedPart, decode_part
+from stream_rec.core.gradients import CONTEXT_ALONE, LearnedPart, decode_part
 from stream_rec.core.state.factor_steps import apply_gradients
 from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode_row, encode_watermark
 from stream_rec.core.state.items import ItemTable
@@ -234,10 +234,10 @@ class ItemPlane:
     def _learn_weights(self, part: LearnedPart, before: Int64Array) -> None:
         weights = self._items.ranker
         first = len(part.n_targets)
-        for at, context in enumerate(part.weights.tolist(), start=first):
-            gradient = part.examples[at - first]
+        for at, which in enumerate(part.weights.tolist(), start=first):
+            gradient, context = part.examples[at - first], which & ~CONTEXT_ALONE
             if part.offsets[at] > before[part.topics[at], part.partitions[at]] and weights.fits(context, gradient):
-                weights.step(context, gradient)
+                weights.step(context, which < CONTEXT_ALONE, gradient)
 
     def _rates(self, newest_ms: int) -> CountRates:
         """Move the landmarks up to the newest event and return what the kernel multiplies by."""

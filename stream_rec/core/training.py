@@ -3,7 +3,8 @@
 A later event of a session teaches the weights *continue*: the item was to be foreseen from the history with the
 session's own events in it. The first event teaches the weights *visit*; so do the next ones of the same session,
 because a list published for a visit is good for everything in it: what each of them is held against is ranked from the
-history before the session (multi-label learning without keeping the list that was shown).
+history before the session (multi-label learning without keeping the list that was shown). Those examples leave the
+shared weights alone: they are many, and of another kind.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_rec.core.features import CONTEXTS
-from stream_rec.core.gradients import RoundGradients
+from stream_rec.core.gradients import CONTEXT_ALONE, RoundGradients
 from stream_rec.core.looks import place_of
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.contest import Contest
@@ -72,13 +73,16 @@ class RankerTrainer:
         before = user._replace(
             rows=user.rows[:first], sessions=user.sessions[:first], times_ms=user.times_ms[:first], pending=0
         )
-        self._step(place, row, self._publisher.look(state, before).evidence, _VISIT, out)
+        self._step(place, row, self._publisher.look(state, before).evidence, _VISIT, out, CONTEXT_ALONE)
 
-    def _step(self, place: Place, row: int, evidence: Evidence, context: int, out: RoundGradients) -> None:
+    def _step(
+        self, place: Place, row: int, evidence: Evidence, context: int, out: RoundGradients, alone: int = 0
+    ) -> None:
         targets = np.flatnonzero(evidence.rows == row)
         if len(targets):
             weights = self._items.ranker.serving[context]
-            out.add_example(place, context, listwise_gradient(evidence.features, weights, int(targets[0])))
+            gradient = listwise_gradient(evidence.features, weights, int(targets[0]))
+            out.add_example(place, context | alone, gradient)
 
 
 class Sampling(NamedTuple):

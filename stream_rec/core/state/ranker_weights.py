@@ -1,13 +1,15 @@
 """The linear ranker's weights: one row of the item plane, shared by all workers, learned with AdaGrad.
 
-For a gradient g of the loss with respect to the weights of one context:
+A list's weights are θ_shared + θ_context, so that what both contexts have in common is learned from all examples and
+each learns only its difference. For a gradient g of the loss with respect to that sum, in both rows (or in that of the
+context alone):
 
     G += g²,   θ -= rate · g / √G
 
 The record on `item-rows`, under `RANKER_KEY` in partition `RANKER_SHARD`; little-endian::
 
     version u8 | record u8 ('k') | F features u16 | name bytes u32 | delta offset i64
-    examples i64[contexts] | θ f64[contexts, F] | G f64[contexts, F] | names, UTF-8, joined by NUL
+    examples i64[contexts] | θ f64[rows, F] | G f64[rows, F] | names, UTF-8, joined by NUL
     CRC-32 of all before u32
 
 References
@@ -23,7 +25,7 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.features import CONTEXTS, FEATURES, SCORED_SOURCES
+from stream_rec.core.features import CONTEXTS, FEATURES, SCORED_SOURCES, WEIGHT_ROWS
 from stream_rec.core.presets import RankerParams
 from stream_rec.core.types import Float32Array, Float64Array, Int64Array
 from stream_rec.errors import CorruptStateError
@@ -34,6 +36,8 @@ RANKER_KEY = b"\0ranker"
 RANKER_SHARD = 0
 """The shard that owns the weights."""
 
+SHARED = WEIGHT_ROWS.index("shared")
+
 VERSION, RECORD = 1, 0x6B
 FIRST_SQUARE = 1e-4
 _HEADER = struct.Struct("<BBHIq")
@@ -41,7 +45,9 @@ _CRC = struct.Struct("<I")
 
 
 class RankerWeights:
-    """Weights θ and sums of squared gradients G, float64[contexts, F]; `serving` is θ as kernels take it, float32.
+    """Weights θ and sums of squared gradients G, float64[rows, F], rows as in `WEIGHT_ROWS`.
+
+    `serving` float32[contexts, F] is what lists are ordered with.
 
     Examples
     --------
@@ -52,25 +58,30 @@ class RankerWeights:
 
     def __init__(self, params: RankerParams) -> None:
         self._rate = params.learning_rate
-        self.theta: Float64Array = np.zeros((len(CONTEXTS), len(FEATURES)))
+        self.theta: Float64Array = np.zeros((len(WEIGHT_ROWS), len(FEATURES)))
         for source in SCORED_SOURCES:
-            self.theta[:, FEATURES.index(f"{source}.r6")] = params.initial
+            self.theta[SHARED, FEATURES.index(f"{source}.r6")] = params.initial
         self.squares: Float64Array = np.full(self.theta.shape, FIRST_SQUARE)
         self.examples: Int64Array = np.zeros(len(CONTEXTS), np.int64)
         self.delta_offset = -1
-        self.serving: Float32Array = self.theta.astype(np.float32)
+        self.serving: Float32Array = np.empty((len(CONTEXTS), len(FEATURES)), np.float32)
+        self._serve()
 
     def fits(self, context: int, gradient: Float32Array) -> bool:
         """Whether a gradient was made with the same features; one of another release is passed over."""
         return context < len(CONTEXTS) and len(gradient) == len(FEATURES)
 
-    def step(self, context: int, gradient: Float32Array) -> None:
-        """Learn from one example; `gradient` float32[F]."""
+    def step(self, context: int, shared: bool, gradient: Float32Array) -> None:
+        """Learn from one example; `gradient` float32[F]. Where not `shared`, the context's own row alone learns."""
         g = gradient.astype(np.float64)
-        self.squares[context] += g * g
-        self.theta[context] -= self._rate * g / np.sqrt(self.squares[context])
-        self.serving[context] = self.theta[context]
+        for row in (SHARED, 1 + context) if shared else (1 + context,):
+            self.squares[row] += g * g
+            self.theta[row] -= self._rate * g / np.sqrt(self.squares[row])
         self.examples[context] += 1
+        self._serve()
+
+    def _serve(self) -> None:
+        self.serving[:] = self.theta[SHARED] + self.theta[1:]
 
     def encode(self) -> bytes:
         """Return the record."""
@@ -90,15 +101,14 @@ class RankerWeights:
         names, delta_offset, columns = _decode(value)
         if delta_offset <= self.delta_offset:
             return False
-        n, contexts = len(names), len(CONTEXTS)
-        theta = columns[: contexts * n].reshape(contexts, n)
-        squares = columns[contexts * n :].reshape(contexts, n)
+        n, rows = len(names), len(WEIGHT_ROWS)
+        theta, squares = columns.reshape(2, rows, n)
         for at, name in enumerate(names):
             if name in FEATURES:
                 self.theta[:, FEATURES.index(name)] = theta[:, at]
                 self.squares[:, FEATURES.index(name)] = squares[:, at]
-        self.examples[:] = np.frombuffer(value, np.int64, contexts, _HEADER.size)
-        self.serving[:] = self.theta
+        self.examples[:] = np.frombuffer(value, np.int64, len(CONTEXTS), _HEADER.size)
+        self._serve()
         self.delta_offset = delta_offset
         return True
 
@@ -109,14 +119,14 @@ def _decode(value: bytes) -> tuple[list[str], int, Float64Array]:
     version, record, n, name_bytes, delta_offset = _HEADER.unpack_from(value)
     if (version, record) != (VERSION, RECORD):
         raise _corrupt(f"version {VERSION} of record {RECORD:#x}", f"version {version} of record {record:#x}")
-    contexts = len(CONTEXTS)
-    names_at = _HEADER.size + 8 * contexts + 16 * contexts * n
+    columns_at, columns = _HEADER.size + 8 * len(CONTEXTS), 2 * len(WEIGHT_ROWS) * n
+    names_at = columns_at + 8 * columns
     if len(value) != names_at + name_bytes + _CRC.size:
         raise _corrupt(f"{names_at + name_bytes + _CRC.size} bytes by its header", f"{len(value)}")
     if crc32(memoryview(value)[: -_CRC.size]) != _CRC.unpack_from(value, len(value) - _CRC.size)[0]:
         raise _corrupt("its CRC-32", "another")
     names = value[names_at : names_at + name_bytes].decode().split("\0")
-    return names, delta_offset, np.frombuffer(value, np.float64, 2 * contexts * n, _HEADER.size + 8 * contexts)
+    return names, delta_offset, np.frombuffer(value, np.float64, columns, columns_at)
 
 
 def _corrupt(expected: str, actual: str) -> CorruptStateError:

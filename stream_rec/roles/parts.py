@@ -12,6 +12,7 @@ from stream_rec.adapters.lease import Lease
 from stream_rec.adapters.metrics import Metrics
 from stream_rec.config import Settings
 from stream_rec.core.item_plane import ItemPlane
+from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import UserStore
 from stream_rec.core.user_plane import UserPlane
@@ -43,6 +44,7 @@ class Parts:
 
     settings: Settings
     items: ItemTable
+    texts: ItemText
     users: UserPlane
     item_plane: ItemPlane
     tail: ItemTail

@@ -11,6 +11,7 @@ import msgspec
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import Preset
 from stream_rec.core.state.item_codec import decode_row
+from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
@@ -46,6 +47,9 @@ def warm_up(settings: PlaneSettings, preset: Preset) -> None:
     for key, value in item_plane.flush(0, 1 << 20):
         replica.absorb(decode_row(key, value))
     replica.set_available(0, False)
+    texts = ItemText()
+    texts.set(0, "warm mug", "mugs", 1.0)
+    texts.reweigh()
     log.info("kernels ready after %.2f s", time.monotonic() - started)
 
 

@@ -19,6 +19,7 @@ from stream_rec.adapters.user_store_rocksdb import RocksUserStore, new_cache
 from stream_rec.config import Settings
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import DAY_MS
+from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
 from stream_rec.errors import ConfigError
@@ -109,11 +110,12 @@ def faust_settings(settings: Settings) -> FaustSettings:
 def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSettings, source: FaustSource) -> Parts:
     """Build everything an assignment uses; nothing is connected yet."""
     bootstrap, topics, preset = settings.kafka.bootstrap, settings.topics, settings.ranking.parameters()
-    items, metrics = ItemTable(preset), Metrics()
+    items, texts, metrics = ItemTable(preset), ItemText(), Metrics()
     outputs, changelog, rows = (BatchProducer(bootstrap) for _ in range(3))
     tail = ItemTail(
         bootstrap,
         items,
+        texts,
         rows_topic=topics.item_rows,
         items_topic=topics.items,
         on_refused=lambda reason: metrics.add("catalogue_refused", reason=reason),
@@ -121,6 +123,7 @@ def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSett
     return Parts(
         settings=settings,
         items=items,
+        texts=texts,
         users=UserPlane(plane, preset, items, surroundings.partitions, seconds=time.perf_counter),
         item_plane=ItemPlane(items, surroundings.partitions),
         tail=tail,

@@ -22,6 +22,9 @@ OTHERS: Final = (
     "session.lag",  # 1/k
     "had.hours",  # .1 log of the hours since, if not in this session
     "had.long",  # ... and the user has more than 50 events
+    "text.last",  # cosine with the last item's title and category
+    "text.square",
+    "text.recent",  # mean cosine with the last five, the k-th weighted 1/k
     "agreement",  # share of the scored sources that propose it
     "agreement.square",
 )

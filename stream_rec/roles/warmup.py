@@ -46,6 +46,8 @@ def warm_up(settings: PlaneSettings, preset: Preset) -> None:
     for key, value in item_plane.flush(0, 1 << 20):
         replica.absorb(decode_row(key, value))
     replica.set_available(0, False)
+    items.texts.set(0, "warm mug", "mugs", 1.0)
+    items.texts.reweigh()
     log.info("kernels ready after %.2f s", time.monotonic() - started)
 
 

@@ -20,7 +20,9 @@ from stream_rec.core.sources.cooc import PairRates, cooc_propose, pair_rates, vo
 from stream_rec.core.sources.factors import context_table, factor_scores, history_context
 from stream_rec.core.sources.own import gain_tables, own_propose
 from stream_rec.core.sources.popularity import popular_propose
+from stream_rec.core.state.item_text import TextArrays, clear_text, mean_cosines, scatter_text, text_cosine
 from stream_rec.core.state.items import CoocArrays, FactorArrays, Facts, ItemTable
+from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array, UserView
 
 OWN_CANDIDATES, POPULAR_CANDIDATES = 64, 32
@@ -30,6 +32,7 @@ COOC, OWN, FACTORS, POPULARITY = (SOURCE_NAMES.index(name) for name in ("cooc", 
 ABSENT = -1
 _PER_SOURCE = len(CURVES)
 _OTHERS = len(SCORED_SOURCES) * _PER_SOURCE
+RECENT_TEXTS = 5
 _SMALLEST_LOG = -6.0
 _NEVER = np.float32(1e-3)
 _F32 = np.float32
@@ -77,6 +80,7 @@ class Workspace(NamedTuple):
     ranks: Int32Array
     features: Float32Array
     z: Float32Array
+    terms: Float32Array  # [TERM_IDS], zeros between calls
 
 
 class ItemSide(NamedTuple):
@@ -90,6 +94,7 @@ class ItemSide(NamedTuple):
     popular_size: Int64Array
     popularity: Float64Array
     pair: PairRates
+    texts: TextArrays
 
 
 def tables_of(preset: Preset) -> Tables:
@@ -106,6 +111,7 @@ def item_side(items: ItemTable) -> ItemSide:
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
         items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
+        items.texts.arrays(),
     )  # fmt: skip
 
 
@@ -115,6 +121,7 @@ def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
         scratch.score, scratch.touched, scratch.in_session, scratch.excluded, scratch.slot, scratch.lag,
         scratch.times_had, np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
         np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
+        np.zeros(TERM_IDS, np.float32),
     )  # fmt: skip
 
 
@@ -195,6 +202,26 @@ def _user_features(
 
 
 @njit(cache=True)
+def _text_features(w: Workspace, t: TextArrays, rows: Int32Array, n: int, first: int) -> None:
+    """Fill how much a candidate's text is like those of the user's last items."""
+    x, h = w.features, len(rows)
+    for f in range(first, first + 3):
+        x[f, :n] = _F32(0.0)
+    if h == 0 or t.documents[0] == 0:
+        return
+    text_cosine(t, rows[h - 1], w.rows[:n], w.terms, x[first])
+    for c in range(n):
+        x[first + 1, c] = x[first, c] * x[first, c]
+    total = _F32(0.0)
+    for k in range(1, min(h, RECENT_TEXTS) + 1):
+        total += _F32(1.0 / k)
+        scatter_text(t, rows[h - k], t.scale[rows[h - k]] / _F32(k), w.terms)
+    mean_cosines(t, w.rows[:n], w.terms, _F32(1.0) / total, x[first + 2])
+    for k in range(1, min(h, RECENT_TEXTS) + 1):
+        clear_text(t, rows[h - k], w.terms)
+
+
+@njit(cache=True)
 def _agreement(w: Workspace, n: int, first: int) -> None:
     x = w.features
     for c in range(n):
@@ -252,7 +279,8 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
     _curves(w, FACTORS, 2 * _PER_SOURCE, n, factors, True)
     _item_features(w, item.facts, n, user.now_ms, _OTHERS)
     _user_features(w, sessions, user.times_ms, session, n, user.now_ms, _OTHERS + 4)
-    _agreement(w, n, _OTHERS + 11)
+    _text_features(w, item.texts, rows, n, _OTHERS + 11)
+    _agreement(w, n, _OTHERS + 14)
     _unmark_history(w, rows)
     return n
 

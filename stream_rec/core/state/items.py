@@ -15,6 +15,7 @@ import numpy.typing as npt
 from stream_rec.core.decay import rebase_factor
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
 from stream_rec.core.state.first_factors import FIRST_SQUARE, first_factors
+from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.popular import POPULAR_SIZE, popular_raise, popular_rebuild
 from stream_rec.core.state.ranker_weights import RankerWeights
 from stream_rec.core.types import (
@@ -177,6 +178,8 @@ class ItemTable:
         Factors of the item as a target (Q) and as a part of a history (P).
     ranker : RankerWeights
         The linear ranker's weights.
+    texts : ItemText
+        The catalogue's titles, categories and prices, by the same rows.
     popular_rows : int32[POPULAR_SIZE]
         Most popular listable rows, best first; `popular_count` of them.
     pair_landmark, popularity_landmark : int
@@ -211,6 +214,7 @@ class ItemTable:
         self.pair_landmark = 0
         self.popularity_landmark = 0
         self.ranker = RankerWeights(preset.ranker)
+        self.texts = ItemText(max(capacity, 1))
         self._row_of_hash: dict[int, int] = {}
         self._row_of_id: dict[str, int] = {}
         self._grow(max(capacity, 1))
@@ -382,6 +386,7 @@ class ItemTable:
             if n:
                 longer[:n] = getattr(self, name)[:n]
             setattr(self, name, longer)
+        self.texts.fit(capacity)
         for name in ITEM_FACTS.names or ():
             if not name.startswith(("_", "fade", "factor", "squares")):
                 setattr(self, name, facts[name])

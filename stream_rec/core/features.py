@@ -36,3 +36,35 @@ CONTEXTS: Final = ("continue", "visit")
 
 WEIGHT_ROWS: Final = ("shared", *CONTEXTS)
 """Rows of weights: a list's weights are the shared row plus that of its context."""
+
+SECOND_FEATURES: Final = (
+    "cooc.log",  # log of the score beside the best one's, -9 if not proposed
+    "cooc.rank",  # from 0, 101 if not proposed
+    "cooc.top",  # log of the best score, in units of now
+    "own.top",
+    "factors.log",
+    "factors.rank",
+    "factors.bias",
+    "rank.fused",  # sum of 1/(6 + rank)
+    "rank.least",
+    "linear.gap",  # linear score less the best one
+    "linear.rank",
+    "item.7d",  # log of the events of the last days, decayed
+    "item.180d",
+    "item.trend",  # log of the last 30 days' share of 180
+    "item.age",  # log of the hours since the first event
+    "item.since",  # log of the minutes since the last event
+    "had.share",  # of the user's events
+    "had.lag",  # k, the k-th last event is the newest with the item; 9999 if none
+    "had.hours",  # log of the hours since, -1 if none
+    "had.sessions",  # how many sessions had it
+    "had.sessions_ago",  # 999 if none
+    "had.rhythm",  # time since, beside the mean time between its sessions; -1 if there were not two
+    "followed.ago",  # sessions since the item last came soon after the user's last item; 999 if never
+    "pair.last",  # C[last item, y] / P[last item]
+    "pair.most",  # the largest such share among the session's last ten items
+    "session.lines",
+    "session.gap",  # log of the seconds since the user's last event
+    "text.last",
+)
+"""What the second stage looks at, for the best candidates of the linear ranker only."""

@@ -10,6 +10,7 @@ from stream_rec.core.factor_learning import FactorLearner
 from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
 from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
+from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
@@ -42,6 +43,7 @@ class Learner:
         publisher: Publisher,
         observer: Observer | None,
         sampling: Sampling,
+        second: SecondStage | None,
     ) -> None:
         self._preset = preset
         self._items = items
@@ -51,7 +53,7 @@ class Learner:
         self._sampling = sampling
         self._frames = FrameBuilder(n_shards)
         self._factors = FactorLearner(preset.factors, items, n_shards)
-        self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples)
+        self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples, second)
         cooc = preset.cooc
         self._window = cooc.window
         self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]

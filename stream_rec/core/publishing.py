@@ -43,10 +43,11 @@ class Publisher:
         list_id: str,
         now_ms: int | None,
         rank_ms: int,
+        thorough: bool = True,
     ) -> PublishedList:
         """Rank for `session` at the event time `rank_ms`, remember the list in `state` and return it encoded."""
         user = view_of(state, session, rank_ms)
-        recommendation = self._recommender.recommend(user, self._excluded(state, user.rows))
+        recommendation = self._recommender.recommend(user, self._excluded(state, user.rows), thorough)
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
         return PublishedList(partition, state.key, value)

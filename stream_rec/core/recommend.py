@@ -24,6 +24,8 @@ from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, linear_scores
 from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
+from stream_rec.core.ranking.second_features import SECOND_CANDIDATES, second_features
+from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.sources.cooc import vote_table
 from stream_rec.core.state.items import ItemTable
@@ -44,13 +46,25 @@ class Recommendation(NamedTuple):
     parts: Float32Array
 
 
+class SecondLook(NamedTuple):
+    """What the second stage sees: rows int32[m] in the linear ranker's order, float32[m, F] and float32[m] scores."""
+
+    rows: Int32Array
+    features: Float32Array
+    linear: Float32Array
+
+
 class Orders(NamedTuple):
-    """Everything there is to say of one user at one time: the evidence, and each ranker's best rows."""
+    """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
+
+    `second` is `None` without a second stage. `served` is what would be published.
+    """
 
     evidence: Evidence
     fusion: Int32Array
     linear: Int32Array
     served: Int32Array
+    second: SecondLook | None
 
 
 @njit(cache=True)
@@ -105,6 +119,8 @@ class Recommender:
         Whether the linear ranker serves, or fusion.
     pinned : float32[F] or None
         Weights a shop has set; then nothing that is learned changes the order.
+    second : SecondStage or None
+        Orders the linear ranker's best candidates anew.
     """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
@@ -112,6 +128,7 @@ class Recommender:
         self.list_size = list_size
         self.linear = False
         self.pinned: Float32Array | None = None
+        self.second: SecondStage | None = None
         self._tables = tables_of(preset)
         self._fusion = fusion_weights(preset.fusion, len(SOURCE_NAMES))
         self._recent_votes = vote_table(preset.cooc, min(RECENT_ITEMS, preset.cooc.history))
@@ -119,7 +136,7 @@ class Recommender:
         self._scratch = Scratch()
         self._workspace = new_workspace(self._scratch, self._dimensions)
 
-    def recommend(self, user: UserView, excluded: Int32Array) -> Recommendation:
+    def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
 
         Parameters
@@ -128,10 +145,18 @@ class Recommender:
             History and the session to continue.
         excluded
             int32[n] item rows that rules keep out (had, bought, hidden); -1 are passed over.
+        thorough
+            Whether the second stage is asked, where there is one.
         """
         item, w = self._prepared(excluded)
         theta, linear = self._theta(user)
-        _, best, scores = _rank(item, user, self._tables, w, linear, theta, self._fusion, self.list_size)
+        second = self.second if thorough and linear and self.pinned is None else None
+        k = self.list_size if second is None else max(self.list_size, SECOND_CANDIDATES)
+        _, best, scores = _rank(item, user, self._tables, w, linear, theta, self._fusion, k)
+        if second is not None and len(best):
+            m = min(len(best), SECOND_CANDIDATES)
+            features = second_features(item, user, w, best[:m], scores[:m])
+            best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
         rows, by, because, parts = _explain(
             item, user, w, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
         )
@@ -141,17 +166,24 @@ class Recommender:
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
         item, w = self._prepared(excluded)
-        theta, linear = self._theta(user)
         learned = self.items.ranker.serving[context_of(user)]
-        n, fused, _ = _rank(item, user, self._tables, w, False, theta, self._fusion, self.list_size)
+        n, best, scores = _rank(item, user, self._tables, w, True, learned, self._fusion, SECOND_CANDIDATES)
+        second = None
+        if self.second is not None and len(best):
+            features = second_features(item, user, w, best, scores)
+            second = SecondLook(w.rows[best], features, scores.astype(np.float32))
         clear_exclusions(self._scratch, excluded)
-        evidence = copy_of(w, n)
-        by_weights = evidence.rows[_best(linear_scores(w.features, n, learned), self.list_size)]
-        by_fusion = evidence.rows[fused]
-        served = by_weights if linear else by_fusion
+        evidence, k = copy_of(w, n), self.list_size
+        by_weights = evidence.rows[best[:k]]
+        by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._fusion), k)]
+        served = by_weights if self.linear else by_fusion
         if self.pinned is not None:
-            served = evidence.rows[_best(linear_scores(w.features, n, theta), self.list_size)]
-        return Orders(evidence, by_fusion, by_weights, served)
+            served = evidence.rows[_best(linear_scores(evidence.features, n, self.pinned), k)]
+        elif self.linear and self.second is not None and second is not None:
+            places = np.arange(len(second.rows), dtype=np.int32)
+            order, _ = _reordered(places, self.second.rerank(second.features, second.linear), k)
+            served = second.rows[order]
+        return Orders(evidence, by_fusion, by_weights, served, second)
 
     def _theta(self, user: UserView) -> tuple[Float32Array, bool]:
         """Return the weights that serve, and whether they do."""
@@ -185,3 +217,9 @@ def _best(scores: Float64Array, k: int) -> Int32Array:
     best, best_scores = np.empty(k, np.int32), np.empty(k)
     m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)
     return best[:m]
+
+
+def _reordered(places: Int32Array, scores: Float32Array, k: int) -> tuple[Int32Array, Float64Array]:
+    """Return the best k places by new scores, best first; ties keep their order."""
+    order = np.argsort(-scores, kind="stable")[:k]
+    return places[order], scores[order].astype(np.float64)

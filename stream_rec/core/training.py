@@ -1,10 +1,10 @@
-"""Training the linear ranker: one listwise step per sampled event, for two purposes.
+"""Training the rankers: one listwise step per sampled event, for two purposes.
 
 A later event of a session teaches the weights *continue*: the item was to be foreseen from the history with the
 session's own events in it. The first event teaches the weights *visit*; so do the next ones of the same session,
 because a list published for a visit is good for everything in it: what each of them is held against is ranked from the
 history before the session (multi-label learning without keeping the list that was shown). Those examples leave the
-shared weights alone: they are many, and of another kind.
+shared weights alone: they are many, and of another kind. The second stage learns from the sampled events themselves.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.contest import Contest
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.linear import listwise_gradient
+from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Orders, context_of
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
@@ -38,8 +39,11 @@ Place = tuple[int, int, int]
 class RankerTrainer:
     """Turns looks into gradients and decides which ranker serves."""
 
-    def __init__(self, items: ItemTable, publisher: Publisher, visit_examples: int) -> None:
+    def __init__(
+        self, items: ItemTable, publisher: Publisher, visit_examples: int, second: SecondStage | None
+    ) -> None:
         self._items = items
+        self._second = second
         self._publisher = publisher
         self._visit_examples = visit_examples
         self.contest = Contest()
@@ -58,6 +62,9 @@ class RankerTrainer:
         stats.fusion_reciprocal_ranks += 1 / fusion if fusion else 0.0
         self.contest.add(linear, fusion)
         self._publisher.serve_linear(self.contest.prefers_learned(bool(self._trained())))
+        if self._second is not None and orders.second is not None:
+            at = place_of(row, orders.second.rows.tolist()) - 1
+            self._second.learn(orders.second.features, orders.second.linear, at, user.now_ms)
         context = context_of(user)
         self._step(place, row, orders.evidence, context, out)
         if context != _VISIT:

@@ -11,6 +11,8 @@ from stream_rec.core.lists import ListEncoder
 from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Publisher
+from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
 from stream_rec.core.state.items import ItemTable
@@ -33,6 +35,8 @@ class PlaneSettings:
     exclude: str = "nothing"  # or "bought", or "had" (every item of the history)
     foreign_partition_is_dead: bool = False
     fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
+    thorough_users: int = 64  # the second stage is left out of a round with more users: a backlog comes first
+    pinned: tuple[tuple[str, float], ...] = ()  # weights of sources the shop has set, instead of learned ones
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
 
@@ -64,7 +68,9 @@ class UserPlane:
     seconds
         A monotonic clock for the stage times in `RoundStats.seconds`; without it they stay 0.
     observer
-        Sees every look, before the learning; without one, nothing is ranked just for looking.
+        Sees every look, before the learning.
+    second
+        The second stage; it learns from the events that are looked at freshly.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class UserPlane:
         *,
         seconds: Callable[[], float] = _no_clock,
         observer: Observer | None = None,
+        second: SecondStage | None = None,
     ) -> None:
         self.generation = 0  # of the consumer group; stored with every state, decides forks at a restore
         self._settings = settings
@@ -86,8 +93,13 @@ class UserPlane:
         self._stream_ms: dict[int, int] = {}
         self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
         encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
-        self._publisher = Publisher(items, Recommender(preset, items, settings.list_size), encoder, settings.exclude)
-        self._learner = Learner(preset, items, n_shards, self._publisher, observer, Sampling(settings.fresh_every))
+        recommender = Recommender(preset, items, settings.list_size)
+        recommender.second = second
+        if settings.pinned:
+            recommender.pinned = pinned_weights(dict(settings.pinned))
+        self._publisher = Publisher(items, recommender, encoder, settings.exclude)
+        sampling = Sampling(settings.fresh_every)
+        self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         self._sweeper = Sweeper(self.cache, self._publisher, settings.idle_user_ms, settings.partitions)
 
     def process(
@@ -124,8 +136,9 @@ class UserPlane:
                 _bury(record, error, result)
         result.frames = self._learner.take_frames(result.stats)
         mark = self._lap(result.stats, "learn", mark)
+        thorough = len(touched) <= self._settings.thorough_users
         for one in touched.values():
-            self._publish(one, now_ms, result)
+            self._publish(one, now_ms, thorough, result)
         self._lap(result.stats, "rank", mark)
         return result
 
@@ -201,13 +214,14 @@ class UserPlane:
         if event.timestamp_ms > self._stream_ms.get(record.partition, 0):
             self._stream_ms[record.partition] = event.timestamp_ms
 
-    def _publish(self, touched: _Touched, now_ms: int | None, result: RoundResult) -> None:
+    def _publish(self, touched: _Touched, now_ms: int | None, thorough: bool, result: RoundResult) -> None:
         state, record = touched.user.state, touched.trigger
         state.generation = self.generation
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
-        result.lists.append(
-            self._publisher.publish(touched.partition, state, state.session, record, list_id, now_ms, state.as_of_ms)
+        published = self._publisher.publish(
+            touched.partition, state, state.session, record, list_id, now_ms, state.as_of_ms, thorough
         )
+        result.lists.append(published)
         state.pending_lines = 0
         result.stats.lists += 1
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms

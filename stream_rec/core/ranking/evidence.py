@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from stream_rec.core.decay import landmark_ms
 from stream_rec.core.features import CURVES, FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES, Preset
 from stream_rec.core.ranking.select import Scratch, best_of
@@ -80,6 +81,7 @@ class Workspace(NamedTuple):
     ranks: Int32Array
     features: Float32Array
     z: Float32Array
+    tops: Float64Array  # [sources], the best score of each; 0 if it proposes nothing
     terms: Float32Array  # [TERM_IDS], zeros between calls
 
 
@@ -95,6 +97,8 @@ class ItemSide(NamedTuple):
     popularity: Float64Array
     pair: PairRates
     texts: TextArrays
+    popularity_landmark_ms: float
+    popularity_decay_ms: float
 
 
 def tables_of(preset: Preset) -> Tables:
@@ -108,10 +112,11 @@ def tables_of(preset: Preset) -> Tables:
 
 def item_side(items: ItemTable) -> ItemSide:
     """Return the arrays of the table; valid until it grows."""
+    decay_ms = items.preset.popularity.decay_ms
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
         items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
-        items.texts.arrays(),
+        items.texts.arrays(), landmark_ms(items.popularity_landmark, decay_ms), decay_ms,
     )  # fmt: skip
 
 
@@ -120,7 +125,7 @@ def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
     return Workspace(
         scratch.score, scratch.touched, scratch.in_session, scratch.excluded, scratch.slot, scratch.lag,
         scratch.times_had, np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
-        np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
+        np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32), np.zeros(N_SOURCES),
         np.zeros(TERM_IDS, np.float32),
     )  # fmt: skip
 
@@ -272,6 +277,8 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
     n = _join(w, POPULARITY, popular[:POPULAR_CANDIDATES], n)
     for c in range(n):
         w.slot[w.rows[c]] = ABSENT
+    w.tops[COOC] = cooc_scores[0] if len(cooc) else 0.0
+    w.tops[OWN] = own_scores[0] if len(own) else 0.0
     _mark_history(w, rows, sessions, session)
     factors = _rank_by_factors(item.factors, rows, sessions, session, t.context, scalars[3], w, n)
     _curves(w, COOC, 0, n, cooc_scores, False)

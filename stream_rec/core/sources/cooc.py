@@ -57,13 +57,15 @@ class PairRates(NamedTuple):
     decay_ms: float
     backward: float
     mass_power: float
+    candidate_power: float
 
 
 def pair_rates(params: CoocParams, landmark: int) -> PairRates:
     """Return the rates of a preset under the table's present landmark."""
     same = [0.0] + [float(k) ** -params.distance_power for k in range(1, params.window + 1)]
     weights = np.array([same, [w * params.other_session for w in same]])
-    return PairRates(weights, landmark, params.decay_ms, params.backward_weight, params.mass_power)
+    powers = params.mass_power, params.candidate_power
+    return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers)
 
 
 @njit(cache=True)

@@ -1,0 +1,168 @@
+"""What the second stage looks at: 28 figures of each of the linear ranker's best candidates.
+
+They say what a sum cannot use alone: how old the item is, when and how regularly this user came back to it, whether it
+followed the last item before, what the last items' neighbours say one by one. Names and meanings: `SECOND_FEATURES`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from stream_rec.core.decay import HALVINGS_PER_EPOCH
+from stream_rec.core.features import FEATURES, SECOND_FEATURES
+from stream_rec.core.presets import DAY_MS, HOUR_MS
+from stream_rec.core.ranking.evidence import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
+
+SECOND_CANDIDATES = 60
+"""Candidates the second stage orders anew."""
+
+_F = len(SECOND_FEATURES)
+_AT = {name: at for at, name in enumerate(SECOND_FEATURES)}
+_ITEM, _HAD, _PAIR = _AT["item.7d"], _AT["had.share"], _AT["followed.ago"]
+_COOC_LOG, _FACTORS_LOG = FEATURES.index("cooc.log"), FEATURES.index("factors.log")
+_TEXT = FEATURES.index("text.last")
+_NO_RANK, _NO_LOG, _NO_LAG, _NO_SESSION = 101.0, -9.0, 9999.0, 999.0
+_FOLLOWING, _RECENT = 8, 10
+_F32 = np.float32
+
+
+@njit(cache=True)
+def _source_figures(
+    item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: Float64Array, out: Float32Array
+) -> None:
+    pair = item.pair
+    landmark = pair.landmark * HALVINGS_PER_EPOCH * math.log(2.0) * pair.decay_ms
+    growth = (1.0 - pair.mass_power - pair.candidate_power) * (user.now_ms - landmark) / pair.decay_ms
+    cooc_top = math.log(w.tops[COOC]) - growth if w.tops[COOC] > 0.0 else 0.0
+    own_top = math.log(w.tops[OWN]) if w.tops[OWN] > 0.0 else 0.0
+    for r in range(len(best)):
+        c, x = best[r], out[r]
+        cooc, factors = w.ranks[COOC, c], w.ranks[FACTORS, c]
+        x[0] = (w.features[_COOC_LOG, c] - 1.0) * 4.0 if cooc >= 0 else _NO_LOG
+        x[1] = cooc if cooc >= 0 else _NO_RANK
+        x[2], x[3] = cooc_top, own_top
+        x[4] = (w.features[_FACTORS_LOG, c] - 1.0) * 4.0 if factors >= 0 else _NO_LOG
+        x[5] = factors if factors >= 0 else _NO_RANK
+        x[6] = item.facts[w.rows[c]].factor_bias
+        fused, least = 0.0, _NO_RANK
+        for s in range(N_SOURCES):
+            if w.ranks[s, c] >= 0:
+                fused += 1.0 / (6 + w.ranks[s, c])
+                least = min(least, float(w.ranks[s, c]))
+        x[7], x[8] = fused, least
+        x[9], x[10] = linear[r] - linear[0], r
+
+
+@njit(cache=True)
+def _item_figures(item: ItemSide, w: Workspace, best: Int32Array, now_ms: int, out: Float32Array) -> None:
+    growth = (now_ms - item.popularity_landmark_ms) / item.popularity_decay_ms
+    for r in range(len(best)):
+        row, x = w.rows[best[r]], out[r]
+        facts = item.facts[row]
+        since_ms = _F32(max(0, now_ms - facts.last_seen_ms))
+        month = facts.fade_30d * math.exp(since_ms * _F32(-1.0 / 30 / DAY_MS))
+        half_year = facts.fade_180d * math.exp(since_ms * _F32(-1.0 / 180 / DAY_MS))
+        x[_ITEM] = math.log(_F32(1e-3 + item.popularity[row] * math.exp(-growth)))
+        x[_ITEM + 1] = math.log(_F32(1e-3) + half_year)
+        x[_ITEM + 2] = math.log((month + _F32(1.0)) / (half_year / _F32(6.0) + _F32(1.0)))
+        x[_ITEM + 3] = math.log(_F32(1.0) + _F32(max(0, now_ms - facts.first_seen_ms)) / _F32(HOUR_MS))
+        x[_ITEM + 4] = math.log(_F32(1.0) + since_ms / _F32(60_000.0))
+
+
+@njit(cache=True)
+def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> None:
+    """Walk the history once; `slot` holds the place of each of the m candidates."""
+    rows, sessions, times_ms, h = user.rows, user.sessions, user.times_ms, len(user.rows)
+    times, lag, n_sessions = np.zeros(m, np.int32), np.zeros(m, np.int32), np.zeros(m, np.int32)
+    last_session, followed = np.zeros(m, np.int32), np.zeros(m, np.int32)
+    first_ms, last_ms = np.zeros(m, np.int64), np.zeros(m, np.int64)
+    last_item, ordinal = rows[h - 1] if h > 0 else -1, 0
+    for k in range(h):
+        ordinal += k == 0 or sessions[k] != sessions[k - 1]
+        p = w.slot[rows[k]]
+        if p >= 0:
+            if times[p] == 0:
+                first_ms[p] = times_ms[k]
+            n_sessions[p] += last_session[p] != ordinal
+            last_session[p], last_ms[p], lag[p] = ordinal, times_ms[k], h - k
+            times[p] += 1
+        if rows[k] == last_item:
+            for f in range(k + 1, min(h, k + 1 + _FOLLOWING)):
+                if sessions[f] != sessions[k]:
+                    break
+                p = w.slot[rows[f]]
+                if p >= 0:
+                    followed[p] = ordinal
+    if h > 0 and sessions[h - 1] != user.session:
+        ordinal += 1
+    for p in range(m):
+        x = out[p]
+        x[_HAD], x[_HAD + 1], x[_HAD + 2] = 0.0, _NO_LAG, -1.0
+        x[_HAD + 3], x[_HAD + 4], x[_HAD + 5] = 0.0, _NO_SESSION, -1.0
+        if times[p] > 0:
+            away_ms = max(0, user.now_ms - last_ms[p])
+            x[_HAD], x[_HAD + 1] = times[p] / h, lag[p]
+            x[_HAD + 2] = math.log(_F32(1.0) + _F32(away_ms) / _F32(HOUR_MS))
+            x[_HAD + 3], x[_HAD + 4] = n_sessions[p], ordinal - last_session[p]
+            if n_sessions[p] > 1:
+                x[_HAD + 5] = away_ms / ((last_ms[p] - first_ms[p]) / (n_sessions[p] - 1) + HOUR_MS)
+        x[_PAIR] = ordinal - followed[p] if followed[p] > 0 else _NO_SESSION
+
+
+@njit(cache=True)
+def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Float32Array) -> int:
+    """Fill what the last items' neighbours say; return how many lines the session has."""
+    rows, sessions, h = user.rows, user.sessions, len(user.rows)
+    cooc, lines = item.cooc, 0
+    for p in range(m):
+        out[p, _PAIR + 1], out[p, _PAIR + 2] = 0.0, 0.0
+    while lines < h and sessions[h - 1 - lines] == user.session:
+        lines += 1
+    for k in range(1, min(h, max(1, min(lines, _RECENT))) + 1):
+        j = rows[h - k]
+        if cooc.pair_mass[j] <= 0.0:
+            continue
+        for q in range(cooc.neighbour_count[j]):
+            p = w.slot[cooc.neighbour_rows[j, q]]
+            if p >= 0:
+                share = _F32(cooc.neighbour_weights[j, q] / cooc.pair_mass[j])
+                if k == 1:
+                    out[p, _PAIR + 1] = share
+                if k <= lines:
+                    out[p, _PAIR + 2] = max(out[p, _PAIR + 2], share)
+    return lines
+
+
+@njit(cache=True)
+def second_features(
+    item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: Float64Array
+) -> Float32Array:
+    """Return float32[m, len(SECOND_FEATURES)] of the candidates at the places `best` of the workspace.
+
+    Parameters
+    ----------
+    best, linear
+        int32[m], float64[m]: the linear ranker's best places and their scores, best first.
+
+    Notes
+    -----
+    One walk over the history and one over the neighbours of ten items. `slot` is left at -1.
+    """
+    m, h = len(best), len(user.rows)
+    out = np.empty((m, _F), np.float32)
+    for r in range(m):
+        w.slot[w.rows[best[r]]] = r
+    _source_figures(item, user, w, best, linear, out)
+    _item_figures(item, w, best, user.now_ms, out)
+    _user_figures(user, w, m, out)
+    lines = _pair_figures(item, user, w, m, out)
+    gap = math.log(1.0 + max(0, user.now_ms - user.times_ms[h - 1]) / 1000.0) if h > 0 else -1.0
+    for r in range(m):
+        out[r, _PAIR + 3], out[r, _PAIR + 4] = lines, gap
+        out[r, _PAIR + 5] = w.features[_TEXT, best[r]]
+        w.slot[w.rows[best[r]]] = -1
+    return out

@@ -55,6 +55,21 @@ class FusionParams:
     weights: tuple[float, ...] = (1.0, 0.5, 0.05)
 
 
+@dataclass(frozen=True, slots=True)
+class FitParams:
+    """How a forest is fitted (`core/ranking/tree_fit.py`)."""
+
+    trees: int = 100
+    depth: int = 6  # levels of a tree, at most 6
+    learning_rate: float = 0.1
+    l2: float = 5.0  # λ: added to a leaf's hessian
+    least_hessian: float = 0.5  # of each child of a split leaf
+    feature_fraction: float = 0.4  # of the features, drawn anew per tree
+    list_fraction: float = 0.7  # of the lists, drawn anew per tree
+    negative_floor: float = 0.05  # least probability of keeping a negative
+    negative_share: float = 10.0  # what the softmax under the linear scores adds to it
+
+
 SOURCE_NAMES = ("cooc", "own", "popularity")
 CANDIDATES_PER_SOURCE = 100
 

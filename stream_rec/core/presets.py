@@ -70,6 +70,19 @@ class FitParams:
     negative_share: float = 10.0  # what the softmax under the linear scores adds to it
 
 
+@dataclass(frozen=True, slots=True)
+class CascadeParams:
+    """The second stage (`core/ranking/cascade.py`). A list counts here if its target is among its candidates."""
+
+    past_lists: int = 24_000  # kept for the next fit
+    least_lists: int = 2_000  # kept before the first fit
+    refit_ms: int = DAY_MS  # of event time between two fits, or sooner:
+    refit_lists: int = 200_000  # as soon as so many lists came, or as many as all fits before have seen
+    trial_lists: int = 2_000  # on which a new forest must beat what is served
+    leaf_rate: float = 5e-4  # of the leaves' steps between fits
+    average_lists: float = 2_000.0  # span of the running averages of the reciprocal rank
+
+
 SOURCE_NAMES = ("cooc", "own", "popularity")
 CANDIDATES_PER_SOURCE = 100
 

@@ -15,6 +15,8 @@ from stream_rec.backtest.records import LogRecord
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import Observer
 from stream_rec.core.presets import Preset
+from stream_rec.core.ranking.cascade import new_cascade
+from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.core.rounds import RoundResult, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
@@ -37,6 +39,8 @@ class BacktestSettings:
     batch: int = 1
     replica_lag_events: int = 0
     fresh_every: int = 1
+    cascade: bool = True
+    pinned: tuple[tuple[str, float], ...] = ()
 
 
 class Backtest:
@@ -55,11 +59,18 @@ class Backtest:
     def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer | None) -> None:
         self._settings = settings
         plane_settings = PlaneSettings(
-            partitions=1, exclude=settings.exclude, fresh_every=settings.fresh_every, idle_user_ms=NEVER_MS
+            partitions=1,
+            exclude=settings.exclude,
+            fresh_every=settings.fresh_every,
+            thorough_users=settings.batch,
+            pinned=settings.pinned,
+            idle_user_ms=NEVER_MS,
         )
         self.items = items
         self.store = MemoryUserStore()
-        self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer)
+        self.cascade = new_cascade(preset) if settings.cascade and not settings.pinned else None
+        self._fit = preset.fit
+        self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer, second=self.cascade)
         self._item_plane = ItemPlane(items, 1)
         self._item_plane.assign(SHARD, None)
         self._frames: deque[tuple[int, bytes]] = deque()
@@ -76,6 +87,7 @@ class Backtest:
             self._sweep(records[0].timestamp)
             result = self._user_plane.process({0: records}, {0: self.store}, None)
             self._write(result, len(records))
+            self._refit(records[-1].timestamp)
             on_lists(result, records)
 
     def _record(self, event: LogEvent) -> LogRecord:
@@ -85,6 +97,11 @@ class Backtest:
         return LogRecord(
             event.index, topic, 0, offset, event.timestamp_ms, event.user_id.encode(), to_event_json(event)
         )
+
+    def _refit(self, event_ms: int) -> None:
+        """Fit the second stage where it is due; a worker does so in another process and goes on meanwhile."""
+        if self.cascade is not None and self.cascade.fit_due(event_ms):
+            self.cascade.offer(fit_forest(self.cascade.begin_fit(event_ms), self._fit, self.cascade.decisions))
 
     def _sweep(self, before_ms: int) -> None:
         """Publish the visit lists of sessions that ended before the next event, as the clock would have."""

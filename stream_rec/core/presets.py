@@ -79,6 +79,34 @@ class FusionParams:
     weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.05)
 
 
+@dataclass(frozen=True, slots=True)
+class FitParams:
+    """How a forest is fitted (`core/ranking/tree_fit.py`)."""
+
+    trees: int = 100
+    depth: int = 6  # levels of a tree, at most 6
+    learning_rate: float = 0.1
+    l2: float = 5.0  # λ: added to a leaf's hessian
+    least_hessian: float = 0.5  # of each child of a split leaf
+    feature_fraction: float = 0.4  # of the features, drawn anew per tree
+    list_fraction: float = 0.7  # of the lists, drawn anew per tree
+    negative_floor: float = 0.05  # least probability of keeping a negative
+    negative_share: float = 10.0  # what the softmax under the linear scores adds to it
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeParams:
+    """The second stage (`core/ranking/cascade.py`). A list counts here if its target is among its candidates."""
+
+    past_lists: int = 24_000  # kept for the next fit
+    least_lists: int = 2_000  # kept before the first fit
+    refit_ms: int = DAY_MS  # of event time between two fits, or sooner:
+    refit_lists: int = 200_000  # as soon as so many lists came, or as many as all fits before have seen
+    trial_lists: int = 2_000  # on which a new forest must beat what is served
+    leaf_rate: float = 5e-4  # of the leaves' steps between fits
+    average_lists: float = 2_000.0  # span of the running averages of the reciprocal rank
+
+
 SOURCE_NAMES = ("cooc", "own", "factors", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
@@ -96,6 +124,8 @@ class Preset:
     factors: FactorParams = field(default_factory=FactorParams)
     ranker: RankerParams = field(default_factory=RankerParams)
     fusion: FusionParams = field(default_factory=FusionParams)
+    cascade: CascadeParams = field(default_factory=CascadeParams)
+    fit: FitParams = field(default_factory=FitParams)
 
 
 PRESETS = {

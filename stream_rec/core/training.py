@@ -39,9 +39,7 @@ Place = tuple[int, int, int]
 class RankerTrainer:
     """Turns looks into gradients and decides which ranker serves."""
 
-    def __init__(
-        self, items: ItemTable, publisher: Publisher, visit_examples: int, second: SecondStage | None
-    ) -> None:
+    def __init__(self, items: ItemTable, publisher: Publisher, visit_examples: int, second: SecondStage | None) -> None:
         self._items = items
         self._second = second
         self._publisher = publisher

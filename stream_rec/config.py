@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.types import LIST_SIZE
 from stream_rec.errors import ConfigError
 
@@ -93,6 +94,21 @@ class RankingSettings(Section):
         "nothing", description="Items left out: nothing, bought (purchased), had (any event of this user)."
     )
 
+    sample_every: int = Field(
+        4, ge=0, description="One in so many events is ranked just before learning, to train the rankers; 0 = none."
+    )
+    cascade: bool = Field(True, description="Order the best candidates anew with a forest that is fitted now and then.")
+    cascade_users: int = Field(
+        64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
+    )
+    pinned: str = Field(
+        "", description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; empty = learned."
+    )
+
+    def pinned_weights(self) -> tuple[tuple[str, float], ...]:
+        """Return (source, weight) as pinned; raises ConfigError where it is not name=number."""
+        return parse_weights(self.pinned, env_name("ranking", "pinned"))
+
     def parameters(self) -> Preset:
         """Return the preset of that name; raises ConfigError when there is none."""
         if self.preset not in PRESETS:
@@ -101,6 +117,31 @@ class RankingSettings(Section):
                 "See docs/settings.md."
             )
         return PRESETS[self.preset]
+
+
+def parse_weights(text: str, where: str) -> tuple[tuple[str, float], ...]:
+    """Return the weights in `source=number,…`.
+
+    Raises
+    ------
+    ConfigError
+        It is not of that form.
+
+    Examples
+    --------
+    >>> parse_weights("cooc=0.7, own=0.3", "--pin")
+    (('cooc', 0.7), ('own', 0.3))
+    """
+    weights = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, number = part.partition("=")
+        try:
+            weights.append((name.strip(), float(number)))
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ConfigError(f"{where}: need source=number,…; got {part!r}. Correct it.")
+    return tuple(weights)
 
 
 class ItemPlaneSettings(Section):
@@ -212,6 +253,7 @@ def load(config: Path | None = None, **sections: dict[str, Any]) -> Settings:
         where = os.environ.get(CONFIG_VARIABLE, "environment")
         raise ConfigError(f"{where}: need valid TOML; got {error}. See docs/settings.md.") from error
     settings.ranking.parameters()
+    pinned_weights(dict(settings.ranking.pinned_weights()))
     return settings
 
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
+from stream_rec.core.state.item_codec import WATERMARK_KEY, absorb_record
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.state.ranker_weights import RANKER_KEY
 from stream_rec.core.wire import CatalogueItem, decode_item
 from stream_rec.errors import ContractError
 
@@ -134,12 +133,8 @@ class ItemTail:
         for record in records:
             if record.key == WATERMARK_KEY:
                 self._watermarks[shard] = record.value
-            elif record.value is None or shard in self.owned:
-                continue
-            elif record.key == RANKER_KEY:
-                self._items.ranker.absorb(record.value)
-            elif record.key[:1] != b"\0":
-                self._items.absorb(decode_row(record.key, record.value))
+            elif record.value is not None and shard not in self.owned:
+                absorb_record(self._items, record.key, record.value)
 
     def _absorb_items(self, partition: int, records: Iterable[Any]) -> None:
         absorb_catalogue(records, self._items, self._on_refused)

@@ -44,6 +44,24 @@ METRICS = (
     MetricSpec("reciprocal_ranks", "counter", "Sum of 1/rank of the looks found, by list.", ("list",)),
     MetricSpec("coalesced_looks", "counter", "Looks whose user had an earlier event in the same round."),
     MetricSpec("coalesced_hits", "counter", "... of which found in the served list."),
+    MetricSpec("fresh_looks", "counter", "Events ranked just before learning, by every ranker; they train the ranker."),
+    MetricSpec(
+        "fresh_reciprocal_ranks",
+        "counter",
+        "Sum of 1/rank of these events' items, by ranker: linear, fusion.",
+        ("ranker",),
+    ),
+    MetricSpec("gradient_bytes", "counter", "Bytes of gradients in item-delta frames."),
+    MetricSpec("linear_serves", "gauge", "1 while the linear ranker orders the lists, 0 while fusion does."),
+    MetricSpec(
+        "ranker_reciprocal_rank",
+        "gauge",
+        "Running mean of 1/rank among the best candidates: linear_top, network_top, forest_top.",
+        ("ranker",),
+    ),
+    MetricSpec("second_stage_live", "gauge", "1 while a fitted forest orders the best candidates."),
+    MetricSpec("fits", "counter", "Fits of the second stage: fitted, failed, promoted, dropped.", ("outcome",)),
+    MetricSpec("fit_seconds", "gauge", "Duration of the last fit of the second stage."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -171,6 +189,11 @@ class Metrics:
         self.add("hits", stats.popular_hits, list="popular")
         self.add("reciprocal_ranks", stats.reciprocal_ranks, list="served")
         self.add("reciprocal_ranks", stats.popular_reciprocal_ranks, list="popular")
+        self.add("fresh_looks", stats.fresh_looks)
+        self.add("fresh_reciprocal_ranks", stats.linear_reciprocal_ranks, ranker="linear")
+        self.add("fresh_reciprocal_ranks", stats.fusion_reciprocal_ranks, ranker="fusion")
+        self.add("gradient_bytes", stats.gradient_bytes)
+        self.put("linear_serves", float(stats.linear_serves))
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)
 

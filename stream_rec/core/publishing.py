@@ -22,6 +22,11 @@ class Publisher:
         self._encoder = encoder
         self._exclude = exclude
 
+    @property
+    def linear_serves(self) -> bool:
+        """Whether learned weights order the lists."""
+        return self._recommender.linear
+
     def serve_linear(self, linear: bool) -> None:
         """Let the linear ranker order the lists, or fusion."""
         self._recommender.linear = linear

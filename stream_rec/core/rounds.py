@@ -72,6 +72,7 @@ class RoundStats:
     linear_reciprocal_ranks: float = 0.0
     fusion_reciprocal_ranks: float = 0.0
     gradient_bytes: int = 0  # of the frames: factors and ranker
+    linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion
     stage_seconds: dict[str, float] = field(default_factory=dict)  # decode, learn, rank
 
 

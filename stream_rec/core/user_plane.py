@@ -136,6 +136,7 @@ class UserPlane:
                 _bury(record, error, result)
         result.frames = self._learner.take_frames(result.stats)
         mark = self._lap(result.stats, "learn", mark)
+        result.stats.linear_serves = self._publisher.linear_serves
         thorough = len(touched) <= self._settings.thorough_users
         for one in touched.values():
             self._publish(one, now_ms, thorough, result)
@@ -151,6 +152,10 @@ class UserPlane:
     def stream_ms(self, partition: int) -> int:
         """Return the highest event time applied on the partition (0 before the first)."""
         return self._stream_ms.get(partition, 0)
+
+    def newest_event_ms(self) -> int:
+        """Return the highest event time applied on any partition (0 before the first)."""
+        return max(self._stream_ms.values(), default=0)
 
     def forget(self, partition: int) -> None:
         """Drop all that is remembered of a revoked partition."""

@@ -13,6 +13,7 @@ from stream_rec.adapters.user_restore import UserRestore
 from stream_rec.core.state.user_store import UserStore
 from stream_rec.roles.assignment import Assignment
 from stream_rec.roles.parts import Parts
+from stream_rec.roles.refits import Refits
 from stream_rec.roles.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,13 @@ class WorkerEdge:
         parts.dead_letter_partitions = await parts.outputs.partitions(parts.settings.topics.dead_letter)
         await parts.tail.start({topic: await parts.outputs.partitions(topic) for topic in parts.tail.topics})
         watchdog = Watchdog(parts, self._source, lambda: self._current)
-        for work in (parts.lease.run(), parts.tail.run(), watchdog.run()):
+        background = [parts.lease.run(), parts.tail.run(), watchdog.run()]
+        if parts.cascade is not None:
+            preset, folder = parts.items.preset, parts.settings.worker.data_dir
+            refits = Refits(parts, parts.cascade, preset.fit, folder)
+            refits.load()
+            background.append(refits.run())
+        for work in background:
             task = asyncio.create_task(work)
             task.add_done_callback(self._task_done)
             self._tasks.append(task)

@@ -12,6 +12,7 @@ from stream_rec.adapters.lease import Lease
 from stream_rec.adapters.metrics import Metrics
 from stream_rec.config import Settings
 from stream_rec.core.item_plane import ItemPlane
+from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import UserStore
 from stream_rec.core.user_plane import UserPlane
@@ -53,6 +54,7 @@ class Parts:
     rows: BatchProducer
     metrics: Metrics
     source: Source
+    cascade: Cascade | None = None  # the user plane's second stage
     stores: dict[int, UserStore] = field(default_factory=dict)
     dead_letter_partitions: int = 1
     progress: int = 0  # rounds and flushes done; the watchdog wants to see it move

@@ -19,6 +19,7 @@ from stream_rec.adapters.user_store_rocksdb import RocksUserStore, new_cache
 from stream_rec.config import Settings
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import DAY_MS
+from stream_rec.core.ranking.cascade import new_cascade
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
 from stream_rec.errors import ConfigError
@@ -84,6 +85,9 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         partitions=partitions,
         list_size=ranking.list_size,
         exclude=ranking.exclude,
+        fresh_every=ranking.sample_every,
+        thorough_users=ranking.cascade_users,
+        pinned=ranking.pinned_weights(),
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,
@@ -110,6 +114,7 @@ def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSett
     """Build everything an assignment uses; nothing is connected yet."""
     bootstrap, topics, preset = settings.kafka.bootstrap, settings.topics, settings.ranking.parameters()
     items, metrics = ItemTable(preset), Metrics()
+    cascade = new_cascade(preset) if settings.ranking.cascade and not plane.pinned else None
     outputs, changelog, rows = (BatchProducer(bootstrap) for _ in range(3))
     tail = ItemTail(
         bootstrap,
@@ -121,7 +126,8 @@ def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSett
     return Parts(
         settings=settings,
         items=items,
-        users=UserPlane(plane, preset, items, surroundings.partitions, seconds=time.perf_counter),
+        users=UserPlane(plane, preset, items, surroundings.partitions, seconds=time.perf_counter, second=cascade),
+        cascade=cascade,
         item_plane=ItemPlane(items, surroundings.partitions),
         tail=tail,
         lease=Lease(settings.worker.session_timeout_s),

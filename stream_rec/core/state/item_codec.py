@@ -28,7 +28,8 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.state.items import FactorRow, ItemRow
+from stream_rec.core.state.items import FactorRow, ItemRow, ItemTable
+from stream_rec.core.state.ranker_weights import RANKER_KEY
 from stream_rec.core.types import Float32Array
 from stream_rec.errors import CorruptStateError
 
@@ -128,6 +129,20 @@ def _decode_learned(value: bytes, at: int) -> tuple[Float32Array | None, FactorR
     fixed = np.frombuffer(value, "<f4", 8, at + 4)
     both = np.frombuffer(value, "<f4", 2 * d, at + _LEARNED.size)
     return fixed[:4], FactorRow(both[:d], both[d:], fixed[4:]), end
+
+
+def absorb_record(items: ItemTable, key: bytes, value: bytes) -> None:
+    """Take over what a record of `item-rows` says, if it is newer than what is known; watermarks are passed over.
+
+    Raises
+    ------
+    CorruptStateError
+        Not a whole record.
+    """
+    if key == RANKER_KEY:
+        items.ranker.absorb(value)
+    elif key[:1] != b"\0":
+        items.absorb(decode_row(key, value))
 
 
 def encode_watermark(watermark: Watermark) -> bytes:

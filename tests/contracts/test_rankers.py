@@ -2,97 +2,255 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from stream_rec.core.presets import PRESETS, FusionParams
-from stream_rec.core.ranking.fusion import ReciprocalRankFusion
-from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.registry import Ranker, build_sources
-from stream_rec.core.types import Proposal
+from stream_rec.core.features import FEATURES
+from stream_rec.core.presets import PRESETS, SOURCE_NAMES, FusionParams, Preset
+from stream_rec.core.ranking.fusion import fusion_weights
+from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, pinned_weights
+from stream_rec.core.recommend import NO_ROWS, Recommendation, Recommender, context_of
+from stream_rec.core.state.items import ItemRow, ItemTable
 from stream_rec.errors import ConfigError
-from tests.twins.small_shop import small_shop, some_user
+from tests.twins import sources as twin
+from tests.twins.small_shop import dump, nobody, small_shop, some_user
 
-RANKERS: dict[str, Ranker] = {"rrf": ReciprocalRankFusion(PRESETS["retail"].fusion)}
-SEEDS = range(4)
+SEEDS = range(6)
+RETAIL = PRESETS["retail"]
+ALPHA = {"cooc": 0.6, "own": 0.3, "popularity": 0.1}
+
+Maker = Callable[[ItemTable], Recommender]
 
 
-@pytest.fixture(params=list(RANKERS.values()), ids=list(RANKERS))
-def ranker(request: pytest.FixtureRequest) -> Ranker:
-    chosen: Ranker = request.param
+def with_fusion(items: ItemTable) -> Recommender:
+    return Recommender(items.preset, items, 20)
+
+
+def with_learned_weights(items: ItemTable) -> Recommender:
+    recommender = Recommender(items.preset, items, 20)
+    recommender.linear = True
+    return recommender
+
+
+def with_pinned_weights(items: ItemTable) -> Recommender:
+    recommender = Recommender(items.preset, items, 20)
+    recommender.pinned = pinned_weights(ALPHA)
+    return recommender
+
+
+MAKERS: dict[str, Maker] = {
+    "fusion": with_fusion,
+    "linear": with_learned_weights,
+    "pinned": with_pinned_weights,
+}
+
+
+@pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
+def make(request: pytest.FixtureRequest) -> Maker:
+    chosen: Maker = request.param
     return chosen
 
 
-def proposals_for(seed: int, scratch: Scratch) -> list[Proposal]:
+def columns(recommendation: Recommendation) -> list[bytes]:
+    return [column.tobytes() for column in (*recommendation.ranked, recommendation.because, recommendation.parts)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_row_once_best_first_and_out_of_the_union(make: Maker, seed: int) -> None:
     items = small_shop(seed)
-    scratch.fit(items.capacity)
+    user, recommender = some_user(seed, items), make(items)
+    rows, scores, by = recommender.recommend(user, NO_ROWS).ranked
+    evidence = recommender.look(user, NO_ROWS).evidence
+    assert len(set(rows.tolist())) == len(rows) == 20
+    assert (np.diff(scores) <= 0).all()
+    assert set(rows.tolist()) <= set(evidence.rows.tolist())
+    for row, source in zip(rows, by.tolist(), strict=True):
+        assert row in evidence.list_of(source, 10**6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_rules_keep_out_is_not_listed_and_the_next_user_does_not_inherit_them(make: Maker, seed: int) -> None:
+    items = small_shop(seed)
+    user, recommender = some_user(seed, items), make(items)
+    free = recommender.recommend(user, NO_ROWS)
+    kept_out = np.array([-1, *free.ranked.rows[:7], free.ranked.rows[0]], np.int32)
+    for listed in (recommender.recommend(user, kept_out).ranked.rows, recommender.look(user, kept_out).served):
+        assert not set(listed.tolist()) & set(kept_out.tolist())
+    assert columns(recommender.recommend(user, NO_ROWS)) == columns(free)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_look_serves_what_is_recommended(make: Maker, seed: int) -> None:
+    items = small_shop(seed)
+    user, recommender = some_user(seed, items, pending=3), make(items)
+    assert recommender.look(user, NO_ROWS).served.tolist() == recommender.recommend(user, NO_ROWS).ranked.rows.tolist()
+
+
+def test_types_are_the_promised_ones(make: Maker) -> None:
+    items = small_shop(1)
+    found = make(items).recommend(some_user(1, items), NO_ROWS)
+    assert [column.dtype.name for column in found.ranked] == ["int32", "float64", "uint8"]
+    assert (found.because.dtype.name, found.parts.dtype.name) == ("int32", "float32")
+    assert found.parts.shape == (len(SOURCE_NAMES), 20)
+
+
+def test_a_short_union_is_ranked_whole(make: Maker) -> None:
+    items = small_shop(2, n_items=12)
+    user, recommender = some_user(2, items), make(items)
+    union = recommender.look(user, NO_ROWS).evidence.rows
+    assert 0 < len(union) < 20
+    assert sorted(recommender.recommend(user, NO_ROWS).ranked.rows.tolist()) == sorted(union.tolist())
+
+
+def test_nothing_proposed_nothing_ranked(make: Maker) -> None:
+    found = make(ItemTable(RETAIL)).recommend(nobody(), NO_ROWS)
+    assert [len(column) for column in (*found.ranked, found.because, found.parts[0])] == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_answer_repeats_whoever_was_ranked_between(make: Maker, seed: int) -> None:
+    items = small_shop(seed)
+    user, recommender = some_user(seed, items), make(items)
+    first = columns(recommender.recommend(user, NO_ROWS))
+    recommender.recommend(some_user(seed + 1, items, events=9), np.arange(0, items.n, 3, dtype=np.int32))
+    recommender.look(nobody(), NO_ROWS)
+    assert columns(recommender.recommend(user, NO_ROWS)) == first
+
+
+def test_ranking_and_looking_change_no_byte_of_the_items(make: Maker) -> None:
+    items = small_shop(3)
+    before, recommender = dump(items), make(items)
+    recommender.recommend(some_user(3, items, pending=5), NO_ROWS)
+    recommender.look(some_user(4, items), np.array([-1, 2, 5], np.int32))
+    assert dump(items) == before
+
+
+def test_a_table_that_has_grown_since_is_ranked_with_its_new_items(make: Maker) -> None:
+    items = small_shop(2, n_items=12)
+    recommender = make(items)
+    recommender.recommend(nobody(), NO_ROWS)
+    capacity = items.capacity
+    none = np.empty(0, np.uint64)
+    while items.capacity == capacity:
+        items.absorb(ItemRow(f"new-{items.n}", 99, 0, 0, 1.0, 99.0, 1, 0, 0, none, none.astype(np.float32)))
+    assert items.intern(f"new-{items.n - 1}") in recommender.recommend(nobody(), NO_ROWS).ranked.rows
+
+
+@pytest.mark.parametrize("make_summing", [with_fusion, with_pinned_weights])
+def test_the_sources_parts_add_up_to_the_score(make_summing: Maker) -> None:
+    items = small_shop(4)
+    found = make_summing(items).recommend(some_user(4, items), NO_ROWS)
+    np.testing.assert_allclose(found.parts.sum(axis=0), found.ranked.scores, rtol=1e-5)
+
+
+def test_learned_parts_are_what_the_features_of_each_source_add() -> None:
+    items = small_shop(4)
+    user, recommender = some_user(4, items), with_learned_weights(items)
+    found, evidence = recommender.recommend(user, NO_ROWS), recommender.look(user, NO_ROWS).evidence
+    theta = items.ranker.serving[context_of(user)]
+    places = [evidence.rows.tolist().index(row) for row in found.ranked.rows]
+    added = theta[:, None] * evidence.features[:, places]
+    for source in range(len(SOURCE_NAMES)):
+        np.testing.assert_allclose(found.parts[source], added[source == SOURCE_OF_FEATURE].sum(axis=0), atol=1e-4)
+    np.testing.assert_allclose(found.ranked.scores, added.sum(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weights_order_by_their_sum_over_the_features(seed: int) -> None:
+    items = small_shop(seed)
     user = some_user(seed, items)
-    return [source.propose(items, user, scratch) for source in build_sources(PRESETS["retail"])]
-
-
-def proposal(*rows: int) -> Proposal:
-    return Proposal(np.array(rows, np.int32), np.arange(len(rows), 0, -1, dtype=np.float64))
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_each_row_once_best_first_and_out_of_the_union(ranker: Ranker, seed: int) -> None:
-    scratch = Scratch()
-    proposals = proposals_for(seed, scratch)
-    ranked = ranker.rank(proposals, scratch, 20)
-    rows = ranked.rows.tolist()
-    assert len(rows) == len(set(rows)) == 20
-    assert (np.diff(ranked.scores) <= 0).all()
-    for row, source in zip(rows, ranked.sources.tolist(), strict=True):
-        assert row in proposals[source].rows
-
-
-def test_types_are_the_promised_ones(ranker: Ranker) -> None:
-    scratch = Scratch()
-    ranked = ranker.rank(proposals_for(1, scratch), scratch, 20)
-    assert [column.dtype.name for column in ranked] == ["int32", "float64", "uint8"]
-
-
-def test_a_short_union_is_ranked_whole(ranker: Ranker) -> None:
-    ranked = ranker.rank([proposal(3), proposal(), proposal(5, 3)], Scratch(8), 20)
-    assert sorted(ranked.rows.tolist()) == [3, 5]
-
-
-def test_nothing_proposed_nothing_ranked(ranker: Ranker) -> None:
-    ranked = ranker.rank([proposal()] * 3, Scratch(8), 20)
-    assert [len(column) for column in ranked] == [0, 0, 0]
+    for make_linear in (with_learned_weights, with_pinned_weights):
+        recommender = make_linear(items)
+        evidence = recommender.look(user, NO_ROWS).evidence
+        theta = recommender.pinned if recommender.pinned is not None else items.ranker.serving[context_of(user)]
+        scores = dict(zip(evidence.rows.tolist(), (theta @ evidence.features).tolist(), strict=True))
+        ranked = recommender.recommend(user, NO_ROWS).ranked
+        best = sorted(scores.values(), reverse=True)[:20]
+        np.testing.assert_allclose([scores[row] for row in ranked.rows.tolist()], best, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_scratch_is_left_clean_and_the_answer_repeats(ranker: Ranker, seed: int) -> None:
-    scratch = Scratch()
-    proposals = proposals_for(seed, scratch)
-    first = [column.tobytes() for column in ranker.rank(proposals, scratch, 20)]
-    assert (scratch.slot == -1).all()
-    assert not scratch.score.any()
-    assert [column.tobytes() for column in ranker.rank(proposals, scratch, 20)] == first
+def test_both_rankers_are_looked_at_whichever_serves(seed: int) -> None:
+    items = small_shop(seed)
+    user = some_user(seed, items)
+    fused, learned = with_fusion(items), with_learned_weights(items)
+    for recommender in (fused, learned, with_pinned_weights(items)):
+        orders = recommender.look(user, NO_ROWS)
+        assert orders.fusion.tolist() == fused.recommend(user, NO_ROWS).ranked.rows.tolist()
+        assert orders.linear.tolist() == learned.recommend(user, NO_ROWS).ranked.rows.tolist()
+
+
+def test_going_on_and_a_new_visit_are_ordered_by_weights_of_their_own() -> None:
+    items = small_shop(3)
+    items.ranker.serving[:] = 0.0
+    items.ranker.serving[0, FEATURES.index("item.age")] = 1.0
+    items.ranker.serving[1, FEATURES.index("item.age")] = -1.0
+    user, recommender = some_user(3, items), with_learned_weights(items)
+    for session, sign in ((int(user.sessions[-1]), 1.0), (int(user.sessions[-1]) + 1, -1.0)):
+        ranked = recommender.recommend(user._replace(session=session), NO_ROWS).ranked.rows
+        assert (np.diff(sign * items.first_seen_ms[ranked]) >= 0).all()  # the oldest first, or the newest
+        assert len(ranked) == 20
+
+
+def test_pinned_weights_stay_whatever_is_learned() -> None:
+    items = small_shop(3)
+    user, recommender = some_user(3, items), with_pinned_weights(items)
+    before = columns(recommender.recommend(user, NO_ROWS))
+    recommender.linear = True
+    items.ranker.step(0, True, np.ones(len(FEATURES), np.float32))
+    assert columns(recommender.recommend(user, NO_ROWS)) == before
 
 
 def test_a_tie_goes_to_the_candidate_named_first() -> None:
-    fusion = ReciprocalRankFusion(FusionParams(weights=(1.0, 1.0)))
-    ranked = fusion.rank([proposal(9, 4), proposal(2, 7)], Scratch(10), 20)
-    assert ranked.rows.tolist() == [9, 2, 4, 7]
+    items = ItemTable(RETAIL)
+    for item_id in ("first", "second", "third"):
+        none = np.empty(0, np.uint64)
+        items.absorb(ItemRow(item_id, 0, 0, 0, 1.0, 1.0, 1, 0, 0, none, none.astype(np.float32)))
+    recommender = with_pinned_weights(items)
+    recommender.pinned = pinned_weights({})
+    assert recommender.recommend(nobody(), NO_ROWS).ranked.rows.tolist() == [0, 1, 2]
 
 
-def test_a_source_of_weight_zero_is_left_out() -> None:
-    fusion = ReciprocalRankFusion(FusionParams(weights=(1.0, 0.0)))
-    assert fusion.rank([proposal(9), proposal(2)], Scratch(10), 20).rows.tolist() == [9]
+@pytest.mark.parametrize("seed", SEEDS)
+def test_fusion_is_its_twin(seed: int) -> None:
+    items = small_shop(seed)
+    user, recommender = some_user(seed, items), with_fusion(items)
+    evidence = recommender.look(user, NO_ROWS).evidence
+    ranks = [
+        {row: place for place, row in enumerate(evidence.list_of(source, 10**6).tolist())}
+        for source in range(len(SOURCE_NAMES))
+    ]
+    ranked = recommender.recommend(user, NO_ROWS).ranked
+    expected = twin.fuse(ranks, RETAIL.fusion, evidence.rows.tolist(), 20)
+    assert list(zip(ranked.rows.tolist(), ranked.scores.tolist(), strict=True)) == expected
+
+
+def test_a_source_of_weight_zero_does_not_count() -> None:
+    preset: Preset = replace(RETAIL, fusion=FusionParams(weights=(0.0, 0.0, 0.0, 1.0)))
+    items = small_shop(1, preset=preset)
+    user, recommender = some_user(1, items), with_fusion(items)
+    popular = recommender.popular(NO_ROWS)
+    assert recommender.recommend(user, NO_ROWS).ranked.rows.tolist() == popular.tolist()
 
 
 @pytest.mark.parametrize(
     "params",
-    [FusionParams(weights=(1.0, -0.5)), FusionParams(weights=(float("nan"),)), FusionParams(rank_offset=-1.0)],
+    [
+        FusionParams(weights=(1.0, 1.0, 1.0, -0.5)),
+        FusionParams(weights=(1.0, 1.0, 1.0, float("nan"))),
+        FusionParams(rank_offset=-1.0),
+        FusionParams(weights=(1.0, 1.0)),
+    ],
 )
 def test_meaningless_parameters_are_refused(params: FusionParams) -> None:
-    with pytest.raises(ConfigError, match="fusion: need finite weights >= 0"):
-        ReciprocalRankFusion(params)
+    with pytest.raises(ConfigError, match="fusion: need 4 finite weights >= 0"):
+        fusion_weights(params, len(SOURCE_NAMES))
 
 
-def test_a_source_without_a_weight_is_refused() -> None:
-    fusion = ReciprocalRankFusion(FusionParams(weights=(1.0, 1.0)))
-    with pytest.raises(ConfigError, match="got 2 weights for 1 sources"):
-        fusion.rank([proposal(1)], Scratch(10), 20)
+@pytest.mark.parametrize("alpha", [{"color": 1.0}, {"cooc": -0.1}, {"own": float("inf")}])
+def test_meaningless_pinned_weights_are_refused(alpha: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="pinned weights: need finite weights >= 0"):
+        pinned_weights(alpha)

@@ -7,9 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream_rec.core.presets import FusionParams
-from stream_rec.core.ranking.fusion import ReciprocalRankFusion
+from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
 from stream_rec.core.ranking.select import Scratch, best_of, select_top
-from stream_rec.core.types import Proposal
 from tests.twins import sources as twin
 
 any_score = st.floats(allow_nan=False, width=64)
@@ -59,13 +58,16 @@ def test_best_of_many_however_far_they_spread(seed: int, spread: float) -> None:
     k=st.integers(0, 20),
 )
 def test_fusion(rankings: list[list[int]], weights: list[float], k: int) -> None:
-    proposals = [Proposal(np.array(rows, np.int32), np.zeros(len(rows))) for rows in rankings]
-    params = FusionParams(weights=tuple(weights[: len(proposals)]))
-    scratch = Scratch(41)
-    ranked = ReciprocalRankFusion(params).rank(proposals, scratch, k)
-    actual = zip(ranked.rows.tolist(), ranked.scores.tolist(), ranked.sources.tolist(), strict=True)
-    assert list(actual) == twin.fuse(proposals, params, k)
-    assert (scratch.slot == -1).all()
+    union = list(dict.fromkeys(row for rows in rankings for row in rows))
+    places = [{row: place for place, row in enumerate(rows)} for rows in rankings]
+    ranks = np.array([[of.get(row, -1) for row in union] for of in places], np.int32).reshape(len(rankings), -1)
+    params = FusionParams(weights=tuple(weights[: len(rankings)]))
+    prepared = fusion_weights(params, len(rankings))
+    scores, best, best_scores = fusion_scores(ranks, len(union), prepared), np.empty(k, np.int32), np.empty(k)
+    m = best_of(np.arange(len(union), dtype=np.int32), scores, len(union), best, best_scores)
+    ranked = [(union[place], score) for place, score in zip(best[:m], best_scores[:m].tolist(), strict=True)]
+    assert ranked == twin.fuse(places, params, union, k)
+    np.testing.assert_allclose(fusion_shares(ranks, len(union), prepared).sum(axis=0), scores, rtol=1e-6)
 
 
 @given(before=st.integers(0, 50), after=st.integers(0, 50))

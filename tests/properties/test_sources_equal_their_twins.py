@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.core.presets import PRESETS, SOURCE_NAMES, Preset
-from stream_rec.core.ranking.reasons import RECENT_ITEMS, Reasons
+from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
 from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.registry import build_sources
+from stream_rec.core.sources.cooc import vote_table
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import sources as twin
+from tests.twins.kernels import PROPOSING, propose
 from tests.twins.small_shop import small_shop, some_user
 
 seeds = st.integers(0, 2**32 - 1)
@@ -29,16 +30,16 @@ def twin_scores(name: str, preset: Preset, items: ItemTable, user: UserView) -> 
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
-@pytest.mark.parametrize("place", range(len(SOURCE_NAMES)), ids=SOURCE_NAMES)
+@pytest.mark.parametrize("name", PROPOSING)
 @settings(deadline=None, max_examples=40)
-@given(seed=seeds, events=counts, excluded=exclusions)
-def test_source(place: int, preset: Preset, seed: int, events: int, excluded: frozenset[int]) -> None:
+@given(seed=seeds, events=counts, excluded=exclusions, pending=st.integers(0, 12))
+def test_source(name: str, preset: Preset, seed: int, events: int, excluded: frozenset[int], pending: int) -> None:
     items = small_shop(seed, preset=preset)
-    user = some_user(seed, items, events)
+    user = some_user(seed, items, events, pending=pending)
     scratch = Scratch(items.capacity)
     exclude_rows(scratch, np.array(sorted(excluded), np.int32))
-    rows, scores = build_sources(preset)[place].propose(items, user, scratch)
-    expected = twin.propose(twin_scores(SOURCE_NAMES[place], preset, items, user), items, set(excluded))
+    rows, scores = propose(name, items, user, scratch)
+    expected = twin.propose(twin_scores(name, preset, items, user), items, set(excluded))
     assert list(zip(rows.tolist(), scores.tolist(), strict=True)) == expected
 
 
@@ -48,7 +49,8 @@ def test_reasons(seed: int, events: int, n_chosen: int) -> None:
     items, cooc = small_shop(seed), PRESETS["retail"].cooc
     user = some_user(seed, items, events)
     chosen = np.random.default_rng(seed).permutation(items.n)[:n_chosen].astype(np.int32)
-    scratch = Scratch(items.capacity)
-    actual = Reasons(cooc).because(items, user, chosen, scratch)
+    slot = np.full(items.capacity, -1, np.int32)
+    votes = vote_table(cooc, RECENT_ITEMS)
+    actual = strongest_votes(items.cooc_arrays(), user.rows, user.sessions, user.session, votes, chosen, slot)
     assert actual.tolist() == twin.because(items, user, cooc, chosen, RECENT_ITEMS)
-    assert (scratch.slot == -1).all()
+    assert (slot == -1).all()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from math import sqrt
 
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams, FusionParams, OwnParams
+from stream_rec.core import decay
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams, FactorParams, FusionParams, OwnParams
+from stream_rec.core.sources.cooc import MOST_PENDING
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Int32Array, Proposal, UserView
+from stream_rec.core.types import Int32Array, UserView
 
 Listed = list[tuple[int, float]]
 """(row, score), best first."""
@@ -33,19 +36,53 @@ def session_rows(user: UserView) -> set[int]:
     return {int(row) for row, s in zip(user.rows, user.sessions, strict=True) if s == user.session}
 
 
-def vote(items: ItemTable, user: UserView, params: CoocParams, k: int) -> tuple[int, float]:
-    """The k-th last item j and k^-hp * xs * P[j]^-al."""
+def counted_later(user: UserView) -> int:
+    """How many of the last lines are counted by the source, as the table has not counted them yet."""
+    return min(user.pending, len(user.rows), MOST_PENDING)
+
+
+def vote(items: ItemTable, user: UserView, params: CoocParams, k: int, pending: bool = True) -> tuple[int, float]:
+    """The k-th last item j and k^-hp * xs * P[j]^-al; P with the pending lines of j, if there are any."""
     j = int(user.rows[-k])
     same = user.sessions[-k] == user.session
-    return j, float(k) ** -params.history_power * (1.0 if same else params.other_session) * float(items.mass_vote[j])
+    times_ms = [
+        int(user.times_ms[-q]) for q in range(1, counted_later(user) + 1) if pending and int(user.rows[-q]) == j
+    ]
+    power = float(items.mass_vote[j])
+    if times_ms:
+        mass = float(items.pair_mass[j])
+        for time_ms in times_ms:
+            mass += decay.weight(time_ms, items.pair_landmark, params.decay_ms)
+        power = mass**-params.mass_power
+    return j, float(k) ** -params.history_power * (1.0 if same else params.other_session) * power
+
+
+def pending_pairs(items: ItemTable, user: UserView, params: CoocParams) -> list[tuple[int, int, float]]:
+    """(j, x, w): by how much C[j, x] will grow once the pending lines are counted, newest line first."""
+    rows, sessions = user.rows.tolist(), user.sessions.tolist()
+    grown = []
+    for at in range(len(rows) - 1, len(rows) - 1 - counted_later(user), -1):
+        g = decay.weight(int(user.times_ms[at]), items.pair_landmark, params.decay_ms)
+        for k in range(1, min(at, params.window) + 1):
+            j, x = rows[at - k], rows[at]
+            distance = float(k) ** -params.distance_power
+            w = g * (distance * (1.0 if sessions[at - k] == sessions[at] else params.other_session))
+            grown.append((j, x, w))
+            if j != x:
+                grown.append((x, j, w * params.backward_weight))
+    return grown
 
 
 def cooc(items: ItemTable, user: UserView, params: CoocParams) -> dict[int, float]:
     scores: dict[int, float] = defaultdict(float)
-    for k in range(1, min(len(user.rows), params.history) + 1):
-        j, weight = vote(items, user, params, k)
+    voters = [vote(items, user, params, k) for k in range(1, min(len(user.rows), params.history) + 1)]
+    for j, weight in voters:
         for i, c in pairs(items, j):
             scores[i] += weight * c
+    for j, i, c in pending_pairs(items, user, params):
+        together = sum(weight for voter, weight in voters if voter == j)
+        if together * c > 0.0:
+            scores[i] += together * c
     now = session_rows(user)
     return {
         i: score * (float(items.mass_candidate[i]) * (params.in_session if i in now else 1.0))
@@ -77,24 +114,44 @@ def popularity(items: ItemTable) -> dict[int, float]:
     return {row: float(items.popularity[row]) for row in range(items.n)}
 
 
-def fuse(proposals: list[Proposal], params: FusionParams, k: int) -> list[tuple[int, float, int]]:
-    """(row, score, source of the largest share), best first, ties in the order of the union."""
-    shares: dict[int, list[tuple[float, int]]] = {}
-    for s, proposal in enumerate(proposals):
-        for rank, row in enumerate(proposal.rows.tolist(), start=1):
-            if params.weights[s] > 0:
-                shares.setdefault(row, []).append((params.weights[s] / (params.rank_offset + rank), s))
-    fused = [
-        (row, sum(share for share, _ in parts), max(parts, key=lambda part: part[0])[1])
-        for row, parts in shares.items()
-    ]
-    return sorted(fused, key=lambda entry: -entry[1])[:k]
+def context(user: UserView, params: FactorParams) -> list[tuple[int, float]]:
+    """(item, w_k / sqrt(sum w^2)) of the last H items, newest first."""
+    weights = []
+    for k in range(1, min(len(user.rows), params.history) + 1):
+        same = user.sessions[-k] == user.session
+        weights.append((int(user.rows[-k]), k**-params.history_power * (1.0 if same else params.other_session)))
+    norm = sqrt(sum(w * w for _, w in weights))
+    return [(j, w / norm) for j, w in weights] if norm else []
+
+
+def logits(items: ItemTable, user: UserView, params: FactorParams, rows: list[int]) -> dict[int, float]:
+    """z . Q[i] + b[i], less the session's cost; nothing without a history."""
+    z = sum(w * items.factor_in[j].astype(float) for j, w in context(user, params))
+    now = session_rows(user)
+    return {
+        i: float(items.factor_out[i].astype(float) @ z)
+        + float(items.facts["factor_bias"][i])
+        - (params.session_cost if i in now else 0.0)
+        for i in rows
+        if len(user.rows)
+    }
+
+
+def fuse(ranks: list[dict[int, int]], params: FusionParams, rows: list[int], k: int) -> Listed:
+    """(row, score), best first, ties in the order of the union `rows`; `ranks` of each source from 0."""
+    fused = {
+        row: sum(
+            w / (params.rank_offset + 1.0 + of[row]) for w, of in zip(params.weights, ranks, strict=True) if row in of
+        )
+        for row in rows
+    }
+    return sorted(fused.items(), key=lambda entry: -entry[1])[:k]
 
 
 def because(items: ItemTable, user: UserView, params: CoocParams, chosen: Int32Array, recent: int) -> list[int]:
     votes: dict[int, float] = {}  # by item, newest first
     for k in range(1, min(len(user.rows), params.history, recent) + 1):
-        j, weight = vote(items, user, params, k)
+        j, weight = vote(items, user, params, k, pending=False)
         votes[j] = votes.get(j, 0.0) + weight
     reasons = []
     for i in chosen.tolist():

@@ -1,0 +1,129 @@
+"""One compiled pass finds out what its slow twin finds out, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_rec.core.features import FEATURES
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE, PRESETS, SOURCE_NAMES, Preset
+from stream_rec.core.ranking.evidence import (
+    ABSENT,
+    Evidence,
+    Workspace,
+    copy_of,
+    gather_evidence,
+    item_side,
+    new_workspace,
+    tables_of,
+)
+from stream_rec.core.ranking.rules import exclude_rows
+from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import UserView
+from tests.twins import evidence as twin
+from tests.twins import sources
+from tests.twins.small_shop import dump, nobody, small_shop, some_user
+
+SEEDS = st.integers(0, 2**32 - 1)
+EXCLUSIONS = st.frozensets(st.integers(0, 59), max_size=30)
+FACTORS = SOURCE_NAMES.index("factors")
+
+
+class Gathered(NamedTuple):
+    evidence: Evidence
+    scratch: Scratch
+    workspace: Workspace
+
+
+def gather(items: ItemTable, user: UserView, preset: Preset, excluded: frozenset[int]) -> Gathered:
+    scratch = Scratch(items.capacity)
+    exclude_rows(scratch, np.array(sorted(excluded), np.int32))
+    workspace = new_workspace(scratch, preset.factors.dimensions)
+    workspace.features[:] = np.nan  # what is not written shows
+    n = gather_evidence(item_side(items), user, tables_of(preset), workspace)
+    return Gathered(copy_of(workspace, n), scratch, workspace)
+
+
+def ranks_of(evidence: Evidence, source: int) -> dict[int, int]:
+    rows, ranks = evidence.rows.tolist(), evidence.ranks[source].tolist()
+    return {row: rank for row, rank in zip(rows, ranks, strict=True) if rank != ABSENT}
+
+
+def assert_equal(items: ItemTable, user: UserView, preset: Preset, excluded: frozenset[int]) -> None:
+    evidence = gather(items, user, preset, excluded).evidence
+    proposed = twin.proposals(items, user, preset, set(excluded))
+    assert evidence.rows.tolist() == proposed.union()
+    ranks = {name: ranks_of(evidence, source) for source, name in enumerate(SOURCE_NAMES)}
+    assert {name: ranks[name] for name in proposed._fields} == proposed.ranks()
+    assert_ranked_by_factors(items, user, preset, evidence)
+    expected = twin.features(items, user, preset, proposed, ranks)
+    assert set(expected) == (set(FEATURES) if proposed.union() else set())
+    for name, values in expected.items():
+        found = evidence.features[FEATURES.index(name)]
+        np.testing.assert_allclose(found, values, rtol=2e-5, atol=2e-5, err_msg=name)
+
+
+def assert_ranked_by_factors(items: ItemTable, user: UserView, preset: Preset, evidence: Evidence) -> None:
+    """The first ones by logit, all of them if there is room; logits are float32, so near ones may change places."""
+    logits = sources.logits(items, user, preset.factors, evidence.rows.tolist())
+    order = evidence.list_of(FACTORS, len(evidence.rows)).tolist()
+    assert sorted(ranks_of(evidence, FACTORS).values()) == list(range(min(len(logits), CANDIDATES_PER_SOURCE)))
+    falling = [logits[row] for row in order]
+    assert all(a >= b - 1e-5 for a, b in pairwise(falling))
+    assert all(logit <= falling[-1] + 1e-5 for row, logit in logits.items() if row not in order)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, events=st.integers(0, 80), excluded=EXCLUSIONS, pending=st.integers(0, 10))
+def test_union_ranks_and_every_feature(
+    preset: Preset, seed: int, events: int, excluded: frozenset[int], pending: int
+) -> None:
+    items = small_shop(seed, preset=preset)
+    user = some_user(seed, items, events, pending=pending) if events else nobody()
+    assert_equal(items, user, preset, excluded)
+
+
+def test_every_source_may_have_more_to_say_than_is_taken() -> None:
+    items = small_shop(5, n_items=400, neighbours=100)
+    user = some_user(5, items, events=900)
+    assert_equal(items, user, PRESETS["retail"], frozenset())
+    evidence = gather(items, user, PRESETS["retail"], frozenset()).evidence
+    assert [len(evidence.list_of(source, 10**6)) for source in range(len(SOURCE_NAMES))] == [100, 64, 100, 32]
+    assert len(evidence.rows) > CANDIDATES_PER_SOURCE
+
+
+def test_every_feature_tells_some_candidates_of_this_shop_apart() -> None:
+    """Else the comparisons above would compare constants."""
+    items = small_shop(7, n_items=400, neighbours=100)
+    values = gather(items, some_user(7, items, events=300, pending=3), PRESETS["retail"], frozenset()).evidence.features
+    constant = [name for f, name in enumerate(FEATURES) if len(np.unique(values[f])) == 1]
+    assert constant == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, events=st.integers(0, 80), excluded=EXCLUSIONS, pending=st.integers(0, 10))
+def test_buffers_are_left_clean_and_state_untouched(
+    seed: int, events: int, excluded: frozenset[int], pending: int
+) -> None:
+    items = small_shop(seed)
+    user = some_user(seed, items, events, pending=pending)
+    before, history = dump(items), [column.tobytes() for column in user[:3]]
+    first = gather(items, user, PRESETS["retail"], excluded)
+    assert (dump(items), [column.tobytes() for column in user[:3]]) == (before, history)
+    scratch = first.scratch
+    assert np.flatnonzero(scratch.excluded).tolist() == sorted(excluded)
+    assert not scratch.score.any()
+    assert not scratch.in_session.any()
+    assert not scratch.times_had.any()
+    assert not first.workspace.terms.any()
+    assert (scratch.slot == -1).all()
+    n = gather_evidence(item_side(items), user, tables_of(PRESETS["retail"]), first.workspace)
+    again = copy_of(first.workspace, n)
+    assert [column.tobytes() for column in again] == [column.tobytes() for column in first.evidence]

@@ -1,0 +1,31 @@
+"""The proposing sources' kernels under one signature, with the parameters of the table's preset."""
+
+from __future__ import annotations
+
+from stream_rec.core.ranking.evidence import tables_of
+from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.sources.cooc import cooc_propose, pair_rates
+from stream_rec.core.sources.own import own_propose
+from stream_rec.core.sources.popularity import popular_propose
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import Float64Array, Int32Array, UserView
+
+PROPOSING = ("cooc", "own", "popularity")
+"""Sources that name candidates; the factors only score those."""
+
+
+def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tuple[Int32Array, Float64Array]:
+    """Rows and scores, best first."""
+    w, t, (cooc, own) = scratch, tables_of(items.preset), (items.preset.cooc, items.preset.own)
+    if name == "cooc":
+        return cooc_propose(
+            items.cooc_arrays(), pair_rates(cooc, items.pair_landmark), items.listable, user.rows, user.sessions,
+            user.times_ms, user.session, user.pending, t.votes, cooc.in_session, w.score, w.touched, w.in_session,
+            w.excluded,
+        )  # fmt: skip
+    if name == "own":
+        return own_propose(
+            t.ahead, t.behind, own.base, own.in_session, user.rows, user.sessions, user.session, items.listable,
+            w.excluded, w.in_session, w.slot, w.score,
+        )  # fmt: skip
+    return popular_propose(items.popular_rows, items.popular_size, items.popularity, items.listable, w.excluded)

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from stream_rec.core.types import Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from stream_rec.core.types import SOURCE_TOPICS, Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
 UInt16Array = npt.NDArray[np.uint16]
@@ -246,7 +246,8 @@ def decode_part(part: bytes) -> LearnedPart:
         back=decoded.back.reshape(n, d),
     )  # fmt: skip
     counted = int(decoded.n_targets.sum(dtype=np.int64) + decoded.n_history.sum(dtype=np.int64))
-    if counted != m or (m and int(decoded.members.max()) >= r) or (decoded.partitions < 0).any():
+    outside = (decoded.partitions < 0).any() or (decoded.topics >= SOURCE_TOPICS).any()
+    if counted != m or (m and int(decoded.members.max()) >= r) or outside:
         raise _corrupt("indices within its columns", "one outside")
     return decoded
 

@@ -149,7 +149,8 @@ class ItemPlane:
         # Touched are also rows that included the frame before: an earlier assignment of this shard may have changed
         # them here and ended before they were handed out.
         if learned is not None:
-            self._items.delta_offset[touched] = offset
+            reached = self._items.delta_offset[touched]  # maybe more: never let a row forget what it includes
+            self._items.delta_offset[touched] = np.maximum(reached, offset)
             _raise_watermarks(state.applied, learned)
         state.dirty.update(dict.fromkeys(touched.tolist()))
         state.next_offset = offset + 1

@@ -111,7 +111,7 @@ class ItemText:
             terms[place] = term
             repeats |= (times - 1) << (2 * place)
         place_terms(self._arrays, row, terms, len(counted), repeats)
-        self._arrays.log_price[row] = math.log(price) if price is not None and price > 0 else math.nan
+        self._arrays.log_price[row] = math.log(price) if price is not None and 0 < price < math.inf else math.nan
         self.changes += 1
 
     def reweigh(self) -> None:

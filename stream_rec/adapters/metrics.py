@@ -44,6 +44,13 @@ METRICS = (
     MetricSpec("reciprocal_ranks", "counter", "Sum of 1/rank of the looks found, by list.", ("list",)),
     MetricSpec("coalesced_looks", "counter", "Looks whose user had an earlier event in the same round."),
     MetricSpec("coalesced_hits", "counter", "... of which found in the served list."),
+    MetricSpec("drifts", "counter", "Changes of a signal's mean, by detector and signal.", ("detector", "signal")),
+    MetricSpec(
+        "signal_mean",
+        "gauge",
+        "Mean since the last change: hit_rate; of lines session_starts, repeats, new_items (shares), popularity (ln).",
+        ("signal",),
+    ),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream_rec.core.deltas import CountEntry, FrameBuilder
 from stream_rec.core.events import Event
-from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
+from stream_rec.core.looks import DESCRIBED_EVERY, FreshLook, Observer, ServedLook, describe, place_of
 from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.rounds import RoundStats
@@ -92,6 +92,8 @@ class Learner:
         coalesced: bool,
         stats: RoundStats,
     ) -> None:
+        if record.offset % DESCRIBED_EVERY == 0:
+            describe(row, self._items, bool((state.rows_view() == row).any()), first_of_session, stats)
         popular = self._publisher.popular(state)
         popular_place = place_of(row, popular.tolist())
         place = state.list_rank(int(self._items.hashes[row])) + 1

@@ -40,7 +40,7 @@ class Postings(NamedTuple):
 class TextIndex:
     """The inverted index over an `ItemText`; about 5 bytes a term of an item, 0.5 MB besides.
 
-    Texts that were set since the last `follow` answer by their new terms, but are found by their old ones.
+    Texts that were set or weighed since the last `follow` ask with their new terms, but are found by their old ones.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class TextIndex:
         Parameters
         ----------
         row
-            An item row; itself never among the answer.
+            An item row that the texts have room for; itself never among the answer.
         listable
             uint8[cap]: rows with 0 are passed over.
         scratch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.text_index import STALE_LEAST, TextIndex
+from stream_rec.core.sources.text_index import MOST_POSTINGS, STALE_LEAST, TextIndex
 from stream_rec.core.state.item_text import ItemText, text_cosine
 from stream_rec.core.state.text_terms import CATEGORY_TERMS, MOST_REPEATS, TERM_IDS, TERMS, term_id, terms_of
 
@@ -113,3 +113,18 @@ def test_the_index_follows_once_enough_has_changed() -> None:
     texts.set(STALE_LEAST, "red mug")
     assert index.follow()
     assert index.neighbours(0, 20, listable, scratch).rows.tolist() == list(range(1, 21))
+    assert not index.follow()
+    texts.reweigh()
+    assert index.follow()
+
+
+def test_a_word_that_most_items_have_is_read_only_where_there_is_no_rarer_one() -> None:
+    n = MOST_POSTINGS + 10
+    texts = ItemText(capacity=n)
+    for row in range(n):
+        texts.set(row, "set lantern" if row < 2 else "set")
+    index, scratch, listable = TextIndex(texts), Scratch(capacity=n), np.ones(n, np.uint8)
+    index.follow()
+    assert index.neighbours(0, 20, listable, scratch).rows.tolist() == [1]
+    assert index.neighbours(n - 1, 20, listable, scratch).rows.tolist() == list(range(2, 22))
+    assert not scratch.score.any()

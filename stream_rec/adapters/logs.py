@@ -37,7 +37,10 @@ def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | N
 
 
 class LineFormatter(logging.Formatter):
-    """One line: time, level, logger, message, and the error if there is one. Line breaks are escaped."""
+    """One line: time, level, logger, message, and the error if there is one. Line breaks are escaped.
+
+    A message may bring fields of its own: ``log.info("…", extra={"fields": {"name": "text"}})``.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -50,6 +53,7 @@ class LineFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)

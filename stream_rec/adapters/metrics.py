@@ -62,6 +62,13 @@ METRICS = (
     MetricSpec("second_stage_live", "gauge", "1 while a fitted forest orders the best candidates."),
     MetricSpec("fits", "counter", "Fits of the second stage: fitted, failed, promoted, dropped.", ("outcome",)),
     MetricSpec("fit_seconds", "gauge", "Duration of the last fit of the second stage."),
+    MetricSpec("drifts", "counter", "Changes of a signal's mean, by detector and signal.", ("detector", "signal")),
+    MetricSpec(
+        "signal_mean",
+        "gauge",
+        "Mean since the last change: hit_rate; of lines session_starts, repeats, new_items (shares), popularity (ln).",
+        ("signal",),
+    ),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),

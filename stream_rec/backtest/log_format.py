@@ -31,12 +31,15 @@ class LogFormat:
         Sort by time first; stable, so rows of the same time keep their order. Reads the whole log into memory.
     event
         The event of a row that does not name one.
+    minimum
+        Column -> number: rows whose column is empty or below it are left out (ratings that say no, say).
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     drop_prefix: Mapping[str, str] = field(default_factory=dict)
     sort: bool = False
     event: str | None = None
+    minimum: Mapping[str, float] = field(default_factory=dict)
 
 
 KNOWN_FORMATS: dict[frozenset[str], LogFormat] = {
@@ -49,29 +52,40 @@ KNOWN_FORMATS: dict[frozenset[str], LogFormat] = {
     frozenset({"SessionId", "ItemId", "Time"}): LogFormat(
         columns={"user_id": "SessionId", "item_id": "ItemId", "timestamp_ms": "Time"}, sort=True, event="view_item"
     ),
+    frozenset({"UserID", "WineID", "Rating", "Date"}): LogFormat(
+        columns={"user_id": "UserID", "item_id": "WineID", "timestamp_ms": "Date"},
+        minimum={"Rating": 4.0},
+        sort=True,
+        event="view_item",
+    ),
 }
-"""Columns of the header -> format, unless other columns are named: UCI Online Retail, Serenade's click sessions.
+"""Columns of the header -> format, unless other columns are named: UCI Online Retail, Serenade's click sessions,
+X-Wines' ratings.
 
 Naming the same columns by hand changes nothing: what is left out and the order by time come with the header.
 """
 
 
 def parse_log_format(
-    columns: str | None = None, drop_prefix: str | None = None, sort: bool = False, event: str | None = None
+    columns: str | None = None,
+    drop_prefix: str | None = None,
+    sort: bool = False,
+    event: str | None = None,
+    minimum: str | None = None,
 ) -> LogFormat:
-    """Return the format that the options `--columns`, `--drop-prefix`, `--sort` and `--event` describe.
+    """Return the format that the options `--columns`, `--drop-prefix`, `--sort`, `--event` and `--min` describe.
 
     Raises
     ------
     ConfigError
-        A field or an event has no such name.
+        A field or an event has no such name, or a minimum is no number.
 
     Examples
     --------
     >>> parse_log_format("user_id=CustomerID,timestamp=InvoiceDate").columns
     {'user_id': 'CustomerID', 'timestamp_ms': 'InvoiceDate'}
     """
-    named = _pairs("--columns", columns)
+    named = pairs("--columns", columns)
     if "timestamp" in named:
         named["timestamp_ms"] = named.pop("timestamp")
     for name in named:
@@ -79,7 +93,7 @@ def parse_log_format(
             raise ConfigError(f"--columns: need fields among timestamp, {', '.join(FIELDS)}; got {name!r}.")
     if event is not None and event not in KINDS:
         raise ConfigError(f"--event: need one of {', '.join(KINDS)}; got {event!r}.")
-    return LogFormat(named, _pairs("--drop-prefix", drop_prefix), sort, event)
+    return LogFormat(named, pairs("--drop-prefix", drop_prefix), sort, event, _minimum(minimum))
 
 
 def fit_to_header(log_format: LogFormat, header: Sequence[str], where: str) -> LogFormat:
@@ -101,9 +115,10 @@ def fit_to_header(log_format: LogFormat, header: Sequence[str], where: str) -> L
                 f"{where}: need a column {column!r} for {name}; got {', '.join(header)[:200]}. "
                 f"Name it with --columns {name.removesuffix('_ms')}=COLUMN."
             )
-    for column in log_format.drop_prefix:
-        if column not in header:
-            raise ConfigError(f"{where}: need a column {column!r} for --drop-prefix; got {', '.join(header)[:200]}.")
+    for option, filtered in (("--drop-prefix", log_format.drop_prefix), ("--min", log_format.minimum)):
+        for column in filtered:
+            if column not in header:
+                raise ConfigError(f"{where}: need a column {column!r} for {option}; got {', '.join(header)[:200]}.")
     return replace(log_format, columns={name: column for name, column in columns.items() if column in header})
 
 
@@ -115,17 +130,32 @@ def _recognised(log_format: LogFormat, header: frozenset[str]) -> LogFormat:
                 known,
                 columns={**known.columns, **log_format.columns},
                 drop_prefix={**known.drop_prefix, **log_format.drop_prefix},
+                minimum={**known.minimum, **log_format.minimum},
                 event=log_format.event or known.event,
             )
     return log_format
 
 
-def _pairs(option: str, text: str | None) -> dict[str, str]:
-    pairs = {}
+def _minimum(text: str | None) -> dict[str, float]:
+    try:
+        return {column: float(value) for column, value in pairs("--min", text).items()}
+    except ValueError:
+        raise ConfigError(f"--min: need COLUMN=NUMBER,COLUMN=NUMBER; got {text!r}.") from None
+
+
+def pairs(option: str, text: str | None) -> dict[str, str]:
+    """Return what an option of the form ``NAME=VALUE,NAME=VALUE`` says. Raises ConfigError.
+
+    Examples
+    --------
+    >>> pairs("--columns", "item_id=StockCode, price=UnitPrice")
+    {'item_id': 'StockCode', 'price': 'UnitPrice'}
+    """
+    named = {}
     for part in (text or "").split(","):
         name, equals, value = part.strip().partition("=")
         if name and equals and value:
-            pairs[name] = value
+            named[name] = value
         elif part.strip():
             raise ConfigError(f"{option}: need NAME=VALUE,NAME=VALUE; got {part.strip()!r}.")
-    return pairs
+    return named

@@ -79,12 +79,13 @@ class RowReader:
     def __init__(self, fitted: LogFormat) -> None:
         self._columns = fitted.columns
         self._drop_prefix = tuple(fitted.drop_prefix.items())
+        self._minimum = tuple(fitted.minimum.items())
         self._default_event = fitted.event or DEFAULT_EVENT
         self._trim_user = fitted.columns["user_id"] != "user_id"
         self._optional = [name for name in LogEvent._fields[5:] if name in fitted.columns]
 
     def why_dropped(self, row: Mapping[str, Any]) -> str | None:
-        """Return why the row is left out, or `None`."""
+        """Return why the row is left out, or `None`; raises ValueError in words for a person."""
         if row.get(self._columns["user_id"]) in (None, ""):
             return "no user_id"
         if row.get(self._columns["item_id"]) in (None, "") and self._event_name(row) != "identify":
@@ -92,12 +93,16 @@ class RowReader:
         for column, prefix in self._drop_prefix:
             if str(row.get(column) or "").startswith(prefix):
                 return f"{column}={prefix}"
+        for column, least in self._minimum:
+            number = number_of(column, row.get(column))
+            if number is None or not number >= least:  # NaN is not
+                return f"{column}<{least:g}"
         return None
 
     def event(self, index: int, row: Mapping[str, Any]) -> LogEvent:
         """Return the row as the event at `index`; raises ValueError in words for a person."""
         columns = self._columns
-        user_id, item_id = _id("user_id", row[columns["user_id"]]), _id("item_id", row.get(columns["item_id"], ""))
+        user_id, item_id = id_of("user_id", row[columns["user_id"]]), id_of("item_id", row.get(columns["item_id"], ""))
         if self._trim_user and _WHOLE_WITH_DECIMAL.fullmatch(user_id):
             user_id = user_id[:-2]
         timestamp_ms = _time(columns["timestamp_ms"], row.get(columns["timestamp_ms"]))
@@ -112,7 +117,8 @@ class RowReader:
         return (row.get(column) if column else None) or self._default_event
 
 
-def _id(name: str, value: object) -> str:
+def id_of(name: str, value: object) -> str:
+    """Return an id of a row as text, empty if there is none; raises ValueError in words for a person."""
     if value is None:
         return ""
     if not isinstance(value, str | int) or isinstance(value, bool):
@@ -133,12 +139,17 @@ def _time(column: str, value: object) -> int:
     return timestamp_ms
 
 
-def _extra(name: str, value: Any) -> Any:
+def number_of(name: str, value: Any) -> float | None:
+    """Return a number of a row, `None` if there is none; raises ValueError in words for a person."""
     if value is None or value == "":
         return None
-    if name not in ("quantity", "price"):
-        return _id(name, value)
     try:
         return float(value)
     except (ValueError, TypeError):
         raise ValueError(f"{name}: need a number; got {value!r}") from None
+
+
+def _extra(name: str, value: Any) -> Any:
+    if name in ("quantity", "price"):
+        return number_of(name, value)
+    return None if value is None or value == "" else id_of(name, value)

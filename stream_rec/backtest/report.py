@@ -35,6 +35,8 @@ def table_of(figures: dict[str, Any]) -> Table:
         _add_halves(table, f"source {name}", halves)
     _add_halves(table, "popularity's own list", figures["popularity"])
     table.caption = f"coverage of the list, last half: {fresh['coverage']:.1%} of known items"
+    if figures["texts"]:
+        table.caption += f"; {figures['texts']:,} items with a text"
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from stream_rec.backtest.catalogue import load_catalogue, read_catalogue
 from stream_rec.backtest.event_log import LogEvent, read_log
 from stream_rec.backtest.log_format import LogFormat
 from stream_rec.backtest.records import LogRecord
@@ -40,6 +41,8 @@ class BacktestRequest:
     trace: Path | None = None
     trace_source: str = LIST
     lists: Path | None = None
+    items: Path | None = None
+    items_columns: Mapping[str, str] = field(default_factory=dict)
 
 
 Progress = Callable[[Sequence[LogEvent]], Iterable[LogEvent]]
@@ -56,11 +59,13 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     Raises
     ------
     ConfigError
-        An option has no such value, or the log cannot be read.
+        An option has no such value, or the log or the catalogue cannot be read.
     """
     preset = _preset(request)
     events = list(_limited(read_log(request.log, request.log_format), request.limit))
     items = ItemTable(preset)
+    if request.items is not None:
+        load_catalogue(read_catalogue(request.items, request.items_columns), items)
     settings = BacktestSettings(
         exclude="had" if request.repeats == "excluded" else "nothing",
         batch=request.batch,
@@ -78,6 +83,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     return {
         "variant": f"{preset.name}, repeats {request.repeats}",
         "events": counts(backtest.stats),
+        "texts": items.texts.documents,
         **scorer.as_dict(),
         "seconds": seconds,
         "events_per_s": len(events) / max(seconds, 1e-9),

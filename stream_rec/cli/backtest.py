@@ -26,6 +26,15 @@ def command(
     event: Annotated[
         str | None, typer.Option(help="The event of every line, where the log has no such column.")
     ] = None,
+    minimum: Annotated[
+        str | None, typer.Option("--min", help="Drop lines whose COLUMN is below NUMBER: Rating=4.")
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(help="Catalogue: CSV or JSONL with item_id, title, category, price; read first.")
+    ] = None,
+    items_columns: Annotated[
+        str | None, typer.Option(help="Names in a foreign catalogue: item_id=StockCode,title=Name+Brand,…")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first events.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
     trace_source: Annotated[
@@ -36,6 +45,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
+    from stream_rec.backtest.catalogue import parse_items_columns
     from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.backtest.run import BacktestRequest, run_backtest
     from stream_rec.cli.progress import bar, silent
@@ -46,11 +56,13 @@ def command(
         preset=preset,
         batch=batch,
         replica_lag_events=replica_lag_events,
-        log_format=parse_log_format(columns, drop_prefix, sort, event),
+        log_format=parse_log_format(columns, drop_prefix, sort, event, minimum),
         limit=limit,
         trace=trace,
         trace_source=trace_source,
         lists=lists,
+        items=items,
+        items_columns=parse_items_columns(items_columns),
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:

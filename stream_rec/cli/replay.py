@@ -25,6 +25,9 @@ def command(
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort by time first (stable, in memory).")] = False,
     event: Annotated[str | None, typer.Option(help="Event of rows that name none; by default purchase.")] = None,
+    minimum: Annotated[
+        str | None, typer.Option("--min", help="Leave out rows whose COLUMN is below NUMBER: Rating=4.")
+    ] = None,
     skip: Annotated[int, typer.Option(min=0, help="Leave out the first events.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Produce no more events than this.")] = None,
     kafka: Annotated[str | None, typer.Option(help="Brokers, HOST:PORT,HOST:PORT; else the setting.")] = None,
@@ -42,7 +45,7 @@ def command(
     from stream_rec.config import load
 
     pace = pace_of(rate, speed, fastest)
-    log_format = parse_log_format(columns, drop_prefix, sort, event)
+    log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
     settings = load(config, **({"kafka": {"bootstrap": kafka}} if kafka else {}))
     topics = {CLICKS: settings.topics.clicks, PURCHASES: settings.topics.purchases}
     dropped: Counter[str] = Counter()

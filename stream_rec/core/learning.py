@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stream_rec.core.deltas import CountEntry, FrameBuilder
 from stream_rec.core.events import Event
 from stream_rec.core.factor_learning import FactorLearner
-from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
+from stream_rec.core.looks import DESCRIBED_EVERY, FreshLook, Observer, ServedLook, describe, place_of
 from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
@@ -121,6 +121,8 @@ class Learner:
 
     def _look(self, look: _Look, state: UserState, stats: RoundStats) -> None:
         row = look.row
+        if look.record.offset % DESCRIBED_EVERY == 0:
+            describe(row, self._items, bool((state.rows_view() == row).any()), look.first_of_session, stats)
         popular = self._publisher.popular(state)
         popular_place = place_of(row, popular.tolist())
         place = state.list_rank(int(self._items.hashes[row])) + 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 from stream_rec.core.recommend import Orders
+from stream_rec.core.rounds import RoundStats
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Int32Array, SourceRecord
 
 
@@ -41,6 +44,27 @@ class Observer(Protocol):
     def served(self, look: ServedLook) -> None: ...
 
     def fresh(self, look: FreshLook) -> None: ...
+
+
+DESCRIBED_EVERY = 4
+"""Lines of every so many-th record, by offset, are described: 3 µs each."""
+
+SMALLEST_SHARE = 1e-9
+
+
+def describe(row: int, items: ItemTable, had: bool, first_of_session: bool, stats: RoundStats) -> None:
+    """Count what a line is like before it is learned; `stats` is changed.
+
+    Popularity is taken as a share of the most popular item's: both decay alike, so the clock does not enter.
+    """
+    stats.lines += 1
+    stats.session_starts += first_of_session
+    stats.repeats += had
+    if items.event_count[row] == 0:
+        stats.new_items += 1
+    elif items.popular_count:
+        share = items.popularity[row] / items.popularity[items.popular_rows[0]]
+        stats.popularity += math.log(max(share, SMALLEST_SHARE))
 
 
 def place_of(value: int, ranked: list[int]) -> int:

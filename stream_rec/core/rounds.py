@@ -73,6 +73,11 @@ class RoundStats:
     fusion_reciprocal_ranks: float = 0.0
     gradient_bytes: int = 0  # of the frames: factors and ranker
     linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion
+    lines: int = 0  # a sample of the item lines of users with a history, for the drift detectors (`looks.describe`)
+    session_starts: int = 0  # ... that came with an event which began a session
+    repeats: int = 0  # ... whose item the user had before
+    new_items: int = 0  # ... whose item nobody had before
+    popularity: float = 0.0  # sum over the others: ln of the item's popularity as a share of the most popular one's
     stage_seconds: dict[str, float] = field(default_factory=dict)  # decode, learn, rank
 
 

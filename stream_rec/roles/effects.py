@@ -95,6 +95,7 @@ class Effects:
         stages = result.stats.stage_seconds
         stages["outputs"], stages["changelog"] = sent - started, time.monotonic() - sent
         parts.metrics.round_done(result.stats)
+        parts.drift.round_done(result.stats)
         parts.progress += 1
 
     async def _store(self, result: RoundResult) -> None:

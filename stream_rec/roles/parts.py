@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from stream_rec.adapters.batch_producer import BatchProducer
 from stream_rec.adapters.changelog import Contiguity
+from stream_rec.adapters.drift import DriftWatch
 from stream_rec.adapters.item_tail import ItemTail
 from stream_rec.adapters.lease import Lease
 from stream_rec.adapters.metrics import Metrics
@@ -53,6 +54,7 @@ class Parts:
     changelog: BatchProducer
     rows: BatchProducer
     metrics: Metrics
+    drift: DriftWatch
     source: Source
     cascade: Cascade | None = None  # the user plane's second stage
     stores: dict[int, UserStore] = field(default_factory=dict)

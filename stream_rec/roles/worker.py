@@ -10,6 +10,7 @@ import time
 
 from stream_rec.adapters.batch_producer import BatchProducer
 from stream_rec.adapters.changelog import Contiguity
+from stream_rec.adapters.drift import DriftWatch, import_early
 from stream_rec.adapters.faust_app import FaustSettings, build_app, run_worker
 from stream_rec.adapters.item_tail import ItemTail
 from stream_rec.adapters.lease import Lease
@@ -50,8 +51,11 @@ def run(settings: Settings) -> None:
     """
     _check_cache(settings)
     surroundings = check(settings)
+    early = import_early() if settings.worker.drift_lines else None
     plane = plane_settings(settings, surroundings.partitions)
     warm_up(plane, settings.ranking.parameters())
+    if early is not None:
+        early.join()  # an import inside the loop looks like a frozen worker, as a compile does
     if settings.worker.uvloop:
         import mode.loop
 
@@ -136,6 +140,7 @@ def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSett
         changelog=changelog,
         rows=rows,
         metrics=metrics,
+        drift=DriftWatch(metrics, settings.worker.drift_lines),
         source=source,
     )
 

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.ranker_weights import RANKER_KEY
 from tests.twins.count_streams import (
     EPOCH_MS,
     SMALL,
     assert_same_as_twin,
-    frames_of,
+    learned_frames_of,
     log_of,
     new_plane,
     random_events,
     rows_by_id,
     twin_of,
+    weights_of,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -31,7 +33,9 @@ def restore(topic: dict[int, Topic], n_shards: int) -> tuple[ItemTable, ItemPlan
     plane = ItemPlane(items, n_shards)
     for records in topic.values():
         for key, value in records.items():
-            if key != WATERMARK_KEY:
+            if key == RANKER_KEY:
+                assert items.ranker.absorb(value)
+            elif key != WATERMARK_KEY:
                 assert items.absorb(decode_row(key, value))
     for shard, records in topic.items():
         plane.assign(shard, records.get(WATERMARK_KEY))
@@ -51,7 +55,7 @@ def flush_into(topic: Topic, plane: ItemPlane, shard: int, limit_bytes: int, die
 @given(seed=SEEDS, span_ms=st.sampled_from([20_000, 2 * EPOCH_MS]))
 def test_a_crash_at_any_point_of_a_flush_loses_and_doubles_nothing(n_shards: int, seed: int, span_ms: int) -> None:
     rng = np.random.default_rng(seed)
-    log = log_of(frames_of(random_events(seed, 80, span_ms), n_shards, seed))
+    log = log_of(learned_frames_of(random_events(seed, 80, span_ms), n_shards, seed))
     untroubled, plane = new_plane(n_shards)
     for shard, frames in log.items():
         for offset, frame in enumerate(frames):
@@ -69,6 +73,7 @@ def test_a_crash_at_any_point_of_a_flush_loses_and_doubles_nothing(n_shards: int
                 items, plane = restore(topic, n_shards)
                 replay_others(plane, log, shard)
     assert rows_by_id(items) == rows_by_id(untroubled)
+    assert weights_of(items) == weights_of(untroubled)
 
 
 def replay_others(plane: ItemPlane, log: dict[int, list[bytes]], present: int) -> None:
@@ -82,7 +87,7 @@ def replay_others(plane: ItemPlane, log: dict[int, list[bytes]], present: int) -
 
 def test_restored_rows_go_on_as_the_twin_does() -> None:
     events = random_events(5, 120)
-    log = log_of(frames_of(events, 1, 5))[0]
+    log = log_of(learned_frames_of(events, 1, 5))[0]
     items, plane = new_plane(1)
     topic: dict[int, Topic] = {0: {}}
     for offset, frame in enumerate(log[: len(log) // 2]):
@@ -97,7 +102,7 @@ def test_restored_rows_go_on_as_the_twin_does() -> None:
 
 def test_a_shard_that_comes_back_hands_out_what_it_never_flushed() -> None:
     """Revoked before its rows were flushed and assigned again: the replay skips the rows but sends them on."""
-    log = log_of(frames_of(random_events(6, 40), 1, 6))[0]
+    log = log_of(learned_frames_of(random_events(6, 40), 1, 6))[0]
     items, plane = new_plane(1)
     for offset, frame in enumerate(log):
         plane.apply(0, frame, offset)
@@ -109,3 +114,20 @@ def test_a_shard_that_comes_back_hands_out_what_it_never_flushed() -> None:
     flush_into(topic[0], plane, 0, 2**31)
     restored, _ = restore(topic, 1)
     assert rows_by_id(restored) == rows_by_id(items)
+    assert weights_of(restored) == weights_of(items)
+
+
+def test_rows_that_reached_the_topic_ahead_of_the_watermark_are_not_learned_from_twice() -> None:
+    """Every row was sent, and the weights; the watermark was not: all frames come again."""
+    log = log_of(learned_frames_of(random_events(7, 60), 1, 7))[0]
+    items, plane = new_plane(1)
+    for offset, frame in enumerate(log):
+        plane.apply(0, frame, offset)
+    topic: dict[int, Topic] = {0: {}}
+    flush_into(topic[0], plane, 0, 2**31, dies_after=2**31)
+    again, plane = restore(topic, 1)
+    assert plane.next_offset(0) == 0
+    for offset, frame in enumerate(log):
+        plane.apply(0, frame, offset)
+    assert rows_by_id(again) == rows_by_id(items)
+    assert weights_of(again) == weights_of(items)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import exp
 
 import numpy as np
 
 from stream_rec.core import decay
 from stream_rec.core.deltas import CountEntry
-from stream_rec.core.presets import Preset
+from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
+
+FADES_MS = (6 * HOUR_MS, DAY_MS, 30 * DAY_MS, 180 * DAY_MS)
 
 
 @dataclass
 class ItemTwin:
-    """One item: `neighbours` is [hash, float32 weight], in the order of the row's places."""
+    """One item: `neighbours` is [hash, float32 weight], in the order of the row's places.
+
+    `fades` are events that count less the longer they are ago, as of the newest one.
+    """
 
     neighbours: list[tuple[int, np.float32]] = field(default_factory=list)
     pair_mass: float = 0.0
@@ -21,6 +27,14 @@ class ItemTwin:
     event_count: int = 0
     first_seen_ms: int = 0
     last_seen_ms: int = 0
+    fades: list[np.float32] = field(default_factory=lambda: [np.float32(0.0)] * len(FADES_MS))
+
+
+def _faded(fade: np.float32, weight: np.float32, age_ms: int, fade_ms: int) -> np.float32:
+    """What there was fades up to a newer event; an older one has faded itself."""
+    if age_ms >= 0:
+        return fade * np.float32(exp(-age_ms / fade_ms)) + weight
+    return fade + weight * np.float32(exp(age_ms / fade_ms))
 
 
 class CoocTwin:
@@ -39,6 +53,11 @@ class CoocTwin:
         x = self._item(entry.item_hash)
         x.pair_mass += g
         x.popularity += entry.weight * decay.weight(entry.timestamp_ms, self.popularity_landmark, popularity.decay_ms)
+        age_ms = entry.timestamp_ms - x.last_seen_ms if x.event_count else 0
+        x.fades = [
+            _faded(fade, np.float32(entry.weight), age_ms, fade_ms)
+            for fade, fade_ms in zip(x.fades, FADES_MS, strict=True)
+        ]
         x.first_seen_ms = min(x.first_seen_ms, entry.timestamp_ms) if x.event_count else entry.timestamp_ms
         x.last_seen_ms = max(x.last_seen_ms, entry.timestamp_ms) if x.event_count else entry.timestamp_ms
         x.event_count += 1

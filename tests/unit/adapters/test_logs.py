@@ -35,6 +35,14 @@ def test_json_lines_carry_the_same_fields() -> None:
     assert set(fields) == {"time", "level", "logger", "message"}
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_message_may_bring_fields_of_its_own(as_json: bool) -> None:
+    changed = record("changed")
+    changed.fields = {"signal": "hit_rate"}
+    line = LineFormatter(as_json=as_json).format(changed)
+    assert ('"signal": "hit_rate"' if as_json else "signal=hit_rate") in line
+
+
 def test_an_outage_repeats_itself_only_a_few_times_and_then_says_how_often() -> None:
     now = [0.0]
     limit = RateLimit(clock=lambda: now[0])

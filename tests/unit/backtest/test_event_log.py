@@ -82,6 +82,38 @@ def test_online_retail_is_known_by_its_header(log: Path, columns: str | None) ->
     assert dropped == {"InvoiceNo=C": 1, "no user_id": 1}
 
 
+def test_x_wines_is_known_by_its_header_and_bad_ratings_are_left_out(log: Path) -> None:
+    ratings = (
+        "RatingID,UserID,WineID,Vintage,Rating,Date\n"
+        "1,anna,7,1950,4.0,2010-12-01 08:26:00\n"
+        "2,anna,8,1950,3.5,2010-12-01 08:25:00\n"
+        "3,bert,7,N.V.,5.0,2010-12-01 08:25:00\n"
+        "4,bert,9,1950,,2010-12-01 08:25:00\n"
+    )
+    at_ms = 1_291_191_960_000
+    dropped: Counter[str] = Counter()
+    assert list(read_log(written(log, ratings), None, dropped)) == [
+        LogEvent(0, at_ms - 60_000, "bert", "7", "view_item"),
+        LogEvent(1, at_ms, "anna", "7", "view_item"),
+    ]
+    assert dropped == {"Rating<4": 2}
+    assert [event.item_id for event in read_log(log, parse_log_format(minimum="Rating=4.5"))] == ["7"]
+
+
+@pytest.mark.parametrize(("least", "kept"), [("0", ["a", "b"]), ("0.5", ["b"]), ("2", [])])
+def test_rows_below_a_minimum_are_left_out(log: Path, least: str, kept: list[str]) -> None:
+    written(log, "timestamp_ms,user_id,item_id,stars\n1,u,a,0\n2,u,b,1\n3,u,c,\n4,u,d,nan\n")
+    assert [event.item_id for event in read_log(log, parse_log_format(minimum=f"stars={least}"))] == kept
+
+
+def test_a_minimum_needs_numbers(log: Path) -> None:
+    written(log, "timestamp_ms,user_id,item_id,stars\n1,u,a,many\n")
+    with pytest.raises(ConfigError, match="line 2: stars: need a number"):
+        list(read_log(log, parse_log_format(minimum="stars=1")))
+    with pytest.raises(ConfigError, match="need a column 'moons' for --min"):
+        list(read_log(log, parse_log_format(minimum="moons=1")))
+
+
 @pytest.mark.parametrize(
     ("text", "time_ms"),
     [
@@ -126,7 +158,7 @@ def test_ids_that_are_no_utf8_and_cut_archives_are_errors(log: Path) -> None:
     with pytest.raises(ConfigError, match="line 4: user_id: need UTF-8"):
         list(read_log(log))
     log.write_bytes(gzip.compress(CANONICAL.encode())[:-9])
-    with pytest.raises(ConfigError, match="need a readable CSV or JSONL log"):
+    with pytest.raises(ConfigError, match="need a readable CSV or JSONL file"):
         list(read_log(log))
 
 
@@ -136,6 +168,7 @@ def test_ids_that_are_no_utf8_and_cut_archives_are_errors(log: Path) -> None:
         (("user=A",), "need fields among"),
         (("user_id",), "need NAME=VALUE"),
         ((None, None, False, "bought"), "need one of"),
+        ((None, None, False, None, "Rating=good"), "need COLUMN=NUMBER"),
     ],
 )
 def test_options_that_make_no_sense(options: tuple[str], words: str) -> None:

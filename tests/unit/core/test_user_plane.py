@@ -145,6 +145,12 @@ def test_hits_are_counted_against_the_list_the_user_had() -> None:
     assert (result.stats.looks, result.stats.hits, result.stats.reciprocal_ranks) == (1, 1, 1.0)
 
 
+def test_a_sample_of_the_lines_is_described_for_the_drift_detectors() -> None:
+    shop = Shop()
+    stats = shop.send(*(shop.record("ann", item) for item in "AAAABBBBBA")).stats
+    assert (stats.looks + stats.coalesced_looks, stats.lines, stats.repeats) == (9, 2, 1)
+
+
 def test_events_in_the_same_round_are_looked_up_apart() -> None:
     shop = Shop()
     result = shop.send(shop.record("ann", "A"), shop.record("ann", "B"))

@@ -24,14 +24,16 @@ def block_of(*values: npt.NDArray[Any] | int) -> Int64Array:
     return np.array([value if isinstance(value, int) else value.ctypes.data for value in values], np.int64)
 
 
-@intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:
+def _to_pointer(typing_context: Any, address: Any) -> Any:
     """Turn an address into a pointer numba can make an array of."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), generate
+
+
+_pointer: Any = intrinsic(_to_pointer)  # called without the typing context, which type checkers cannot know
 
 
 @njit(cache=True)

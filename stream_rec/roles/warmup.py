@@ -7,15 +7,10 @@ import time
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from stream_rec.core.features import SECOND_FEATURES
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import Preset
-from stream_rec.core.ranking.cascade import Cascade, new_cascade
-from stream_rec.core.ranking.forest_codec import encode_forest
-from stream_rec.core.ranking.online_mlp import OnlineMlp
-from stream_rec.core.ranking.trees import DEPTH, N_LEAVES, Forest
+from stream_rec.core.ranking.cascade import new_cascade, rehearse
 from stream_rec.core.state.item_codec import absorb_record
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
@@ -54,24 +49,10 @@ def warm_up(settings: PlaneSettings, preset: Preset) -> None:
     for key, value in item_plane.flush(0, 1 << 20):
         absorb_record(replica, key, value)
     replica.set_available(0, False)
-    _warm_up_second_stage(cascade)
+    rehearse()
     items.texts.set(0, "warm mug", "mugs", 1.0)
     items.texts.reweigh()
     log.info("kernels ready after %.2f s", time.monotonic() - started)
-
-
-def _warm_up_second_stage(cascade: Cascade) -> None:
-    """Score and learn one list with a network and with a forest."""
-    features = np.zeros((2, len(SECOND_FEATURES)), np.float32)
-    scores = np.array([1.0, 0.0], np.float32)
-    shape = (1, DEPTH)
-    forest = Forest(np.zeros(shape, np.uint8), np.zeros(shape, np.float32), np.zeros((1, N_LEAVES), np.float32))
-    cascade.load(encode_forest(forest, SECOND_FEATURES))
-    cascade.offer(forest)
-    for stage in (OnlineMlp(len(SECOND_FEATURES), seed=1, edge_lists=1), cascade):
-        for _ in range(2):
-            stage.learn(features, scores, 0, START_MS)
-        stage.rerank(features, scores)
 
 
 def _event(settings: PlaneSettings, i: int) -> _Record:

@@ -138,6 +138,14 @@ def network_scores(net: Network, z: Float64Array, linear: Float32Array) -> Float
     return np.asarray(linear + z @ net.skip + np.where(a > 0, a, LEAK * a) @ net.out)
 
 
+def network_gradients(net: Network, z: Float64Array, g: Float64Array) -> list[Float64Array]:
+    """dL/dW, dL/db, dL/du and dL/dv from dL/ds = g."""
+    a = z @ net.hidden.astype(np.float64) + net.bias
+    slope = np.where(a > 0, 1.0, LEAK)
+    back = g[:, None] * slope * net.out
+    return [z.T @ back, back.sum(axis=0), g @ (slope * a), g @ z]
+
+
 def z_of(features: Float32Array, edges: Float32Array, table: Float32Array) -> Float64Array:
     return np.array([[table[f, bin_of(value, edges[f])] for f, value in enumerate(row)] for row in features.tolist()])
 

@@ -44,7 +44,7 @@ def to_half(values: Float32Array, out: npt.NDArray[np.uint16]) -> None:
     shifted = (np.abs(values) + np.float32(0.5)).view(np.uint32)
     for k in range(len(values)):
         magnitude = bits[k] & _MAGNITUDE
-        cut = min(magnitude, _LARGEST)
+        cut = min(max(magnitude, _SMALLEST_NORMAL), _LARGEST)
         normal = ((cut + np.uint32(0xFFF) + ((cut >> np.uint32(13)) & np.uint32(1))) >> np.uint32(13)) - _REBIAS
         rounded = normal if magnitude >= _SMALLEST_NORMAL else shifted[k] - _HALF
         kept = rounded if magnitude <= _INFINITY else _NAN

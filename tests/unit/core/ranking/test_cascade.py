@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from stream_rec.core.presets import CascadeParams
-from stream_rec.core.ranking.cascade import Cascade
+from stream_rec.core.ranking import online_mlp
+from stream_rec.core.ranking.cascade import Cascade, rehearse
 from stream_rec.core.ranking.forest_codec import encode_forest
-from stream_rec.core.ranking.trees import Forest
+from stream_rec.core.ranking.half import to_half
+from stream_rec.core.ranking.second_stage import reciprocal_rank
+from stream_rec.core.ranking.trees import Forest, learn_list, score_list
 from stream_rec.core.ranking.trial import Decision
 from stream_rec.core.types import Float32Array
 from stream_rec.errors import ConfigError, CorruptStateError
@@ -186,3 +189,16 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
 def test_a_forest_over_more_features_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"over 2 features; got .* and feature 2"):
         Cascade(NAMES).offer(stump(1.0, feature=2))
+
+
+def test_after_a_rehearsal_nothing_is_left_to_compile() -> None:
+    kernels = (score_list, learn_list, reciprocal_rank, to_half, online_mlp._score, online_mlp._learn)
+    rehearse()
+    compiled = [len(kernel.signatures) for kernel in kernels]
+    assert min(compiled) > 0
+    cascade = Cascade(NAMES, STILL, fallback=online_mlp.OnlineMlp(2, seed=1, edge_lists=1))
+    cascade.offer(stump(1.0))
+    for _ in range(5):
+        cascade.rerank(FEATURES, LINEAR)
+        learn(cascade, 1)
+    assert [len(kernel.signatures) for kernel in kernels] == compiled

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TextIO
 
 import msgspec
 
+from stream_rec.backtest.compare import compare
 from stream_rec.backtest.event_log import LogEvent, read_log
+from stream_rec.backtest.html_report import write_report
 from stream_rec.backtest.log_format import LogFormat
+from stream_rec.backtest.places import PlaceKeeper
+from stream_rec.backtest.progress import Progress
+from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import FUSED, TRACEABLE, Scorer
@@ -40,9 +45,9 @@ class BacktestRequest:
     trace: Path | None = None
     trace_source: str = FUSED
     lists: Path | None = None
-
-
-Progress = Callable[[Sequence[LogEvent]], Iterable[LogEvent]]
+    compare: bool = False
+    report: Path | None = None
+    test: Path | None = None
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -59,6 +64,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         An option has no such value, or the log cannot be read.
     """
     preset = _preset(request)
+    if request.test is not None:
+        return _published(request, request.test, preset, progress)
     events = list(_limited(read_log(request.log, request.log_format), request.limit))
     items = ItemTable(preset)
     settings = BacktestSettings(
@@ -71,11 +78,12 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
             files.enter_context(_writable(path)) if path else None for path in (request.trace, request.lists)
         )
         scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
-        backtest = Backtest(settings, preset, items, scorer)
-        started = perf_counter()
+        keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had")
+        backtest = Backtest(settings, preset, items, keeper)
+        started, cpu_started = perf_counter(), process_time()
         backtest.run(progress(events), _list_writer(lists))
-        seconds = perf_counter() - started
-    return {
+        seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
+    figures = {
         "variant": f"{preset.name}, repeats {request.repeats}",
         "events": counts(backtest.stats),
         **scorer.as_dict(),
@@ -84,6 +92,30 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         "bytes_per_user": backtest.bytes_per_user(),
         "bytes_per_item": backtest.bytes_per_item(),
     }
+    if request.compare or request.report:
+        comparison = compare(events, preset, settings.exclude, keeper.places, cpu_seconds, progress)
+        figures["comparison"] = comparison.as_dict()
+        if request.report:
+            write_report(
+                request.report, f"{request.log.name}: {figures['variant']}, {len(events):,} events", comparison
+            )
+    return figures
+
+
+def _published(request: BacktestRequest, test: Path, preset: Preset, progress: Progress) -> dict[str, Any]:
+    """Run the published protocol, or say which option does not go with it."""
+    given = {
+        "--repeats excluded": request.repeats == "excluded",
+        "--limit": request.limit is not None,
+        "--trace": request.trace is not None,
+        "--lists": request.lists is not None,
+        "--report": request.report is not None,
+        "--replica-lag-events": request.replica_lag_events > 0,
+    }
+    for option, present in given.items():
+        if present:
+            raise ConfigError(f"--test: need a backtest without {option}; got both. Leave one of them out.")
+    return run_published(request.log, test, request.log_format, preset, request.batch, request.compare, progress)
 
 
 def _preset(request: BacktestRequest) -> Preset:

@@ -32,6 +32,14 @@ def command(
         "fused"
     ),
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Run baselines from papers over the same log.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the comparison as one HTML page with charts; implies --compare.")
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(help="Learn from LOG, freeze the items, and predict every next item of TEST's sessions."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
@@ -50,6 +58,9 @@ def command(
         trace=trace,
         trace_source=trace_source,
         lists=lists,
+        compare=compare,
+        report=report,
+        test=test,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:
@@ -59,6 +70,7 @@ def command(
     else:
         from rich.console import Console
 
-        from stream_rec.backtest.report import table_of
+        from stream_rec.backtest.report import tables_of
 
-        Console().print(table_of(figures))
+        for table in tables_of(figures):
+            Console().print(table)

@@ -30,7 +30,7 @@ class PlaneSettings:
     purchases_topic: str = "purchases"
     partitions: int = 4
     list_size: int = LIST_SIZE
-    exclude: str = "nothing"  # or "bought", or "had" (every item of the history)
+    exclude: str = "nothing"  # or "current" (the last item), "bought", or "had" (every item of the history)
     foreign_partition_is_dead: bool = False
     fresh_every: int = 0  # rank every n-th record (by offset) just before learning from it; 0 = never
     cached_users: int = 20_000

@@ -33,6 +33,8 @@ class OnlineBpr:
 
     Notes
     -----
+    Chosen on the first half of Online Retail, every 20th event, HR@20 at (η, negatives): (.1, 2) .107, (.05, 4) .115,
+    (.02, 16) .146.
     O(items · d) per list, O(negatives · d) per event. Deterministic for a seed.
 
     References
@@ -48,8 +50,8 @@ class OnlineBpr:
         self,
         sizes: Sizes,
         factors: int = 64,
-        rate: float = 0.05,
-        regularisation: float = 0.001,
+        rate: float = 0.02,
+        regularisation: float = 0.01,
         negatives: int = 16,
         seed: int = 1,
     ) -> None:

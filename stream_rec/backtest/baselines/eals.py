@@ -84,6 +84,7 @@ class OnlineEals:
 
     Notes
     -----
+    Chosen on the first half of Online Retail, every 20th event, HR@20 at a history power of 1.5 / 2: .292 / .303.
     O(items · d) per list, O(d (history + readers + d)) per event. Deterministic for a seed. The item's sums S are
     updated by rank one, and made anew every 1,000 events, when the c_i follow the counts.
 
@@ -105,7 +106,7 @@ class OnlineEals:
         missing: float = 0.02,
         popularity_power: float = 0.4,
         history: int = 20,
-        history_power: float = 1.0,
+        history_power: float = 2.0,
         readers: int = 128,
         seed: int = 1,
     ) -> None:

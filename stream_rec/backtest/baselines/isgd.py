@@ -28,6 +28,7 @@ class IncrementalSgd:
 
     Notes
     -----
+    Chosen on the first half of Online Retail, every 20th event, HR@20 at η = .01 / .02: .019 / .059.
     O(items · d) per list, O(d) per event. Deterministic for a seed.
 
     References
@@ -40,7 +41,7 @@ class IncrementalSgd:
     source = "Vinagre, Jorge, Gama 2014, Fast incremental matrix factorization"
 
     def __init__(
-        self, sizes: Sizes, factors: int = 64, rate: float = 0.05, regularisation: float = 0.01, seed: int = 1
+        self, sizes: Sizes, factors: int = 64, rate: float = 0.02, regularisation: float = 0.01, seed: int = 1
     ) -> None:
         draw = np.random.default_rng(seed)
         self._user = draw.normal(0.0, 0.1, (sizes.users, factors)).astype(np.float32)

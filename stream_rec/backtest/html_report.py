@@ -8,12 +8,10 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_rec.backtest.bootstrap import Difference, clustered_difference
 from stream_rec.backtest.charts import Line, line_chart
-from stream_rec.backtest.compare import PRODUCT, Comparison, figures_of
-from stream_rec.backtest.report_style import CSS
+from stream_rec.backtest.compare import PRODUCT, Comparison, figures_of, hits_of
+from stream_rec.backtest.report_style import page_style
 from stream_rec.backtest.strata import Strata, all_strata
 from stream_rec.backtest.walk import Walked
 from stream_rec.core.types import Int64Array
@@ -54,23 +52,14 @@ def report_page(title: str, comparison: Comparison) -> str:
         _how_to_read(comparison),
     ]
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
-    return f"<!doctype html><html lang=en><head>{head}<style>{CSS}</style></head><body>{''.join(body)}</body></html>\n"
-
-
-def difference_at_20(comparison: Comparison, events: Int64Array) -> Difference:
-    """Return how much higher the product's HR@20 is than the best baseline's over `events`, clustered by user."""
-    gain = _hits(comparison.methods[0], events) - _hits(comparison.best_baseline, events)
-    return clustered_difference(gain, comparison.stream.users[events])
-
-
-def _hits(method: Walked, events: Int64Array) -> npt.NDArray[np.float64]:
-    return (method.places[events] > 0).astype(np.float64)
+    style = f"<style>{page_style()}</style>"
+    return f"<!doctype html><html lang=en><head>{head}{style}</head><body>{''.join(body)}</body></html>\n"
 
 
 def _verdict(comparison: Comparison, late: Int64Array) -> str:
     if not len(late):
         return "<p class=lead>The last half of this log has no event to score.</p>"
-    best, difference = comparison.best_baseline, difference_at_20(comparison, late)
+    best, difference = comparison.best_baseline, comparison.difference()
     ours, theirs = (figures_of(one.places[comparison.half :])["hr@20"] for one in (comparison.methods[0], best))
     interval = f"95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f} points"
     if difference.low <= 0 <= difference.high:
@@ -113,7 +102,7 @@ def _over_time(comparison: Comparison, scored: Int64Array, *, cumulative: bool) 
     sizes = np.array([len(window) for window in windows])
     lines = []
     for number, method in enumerate(comparison.methods):
-        hits = np.array([_hits(method, window).sum() for window in windows])
+        hits = np.array([hits_of(method, window).sum() for window in windows])
         shares = hits.cumsum() / sizes.cumsum() if cumulative else hits / sizes
         lines.append(Line(method.name, f"m{number}", shares.tolist()))
     days = [datetime.fromtimestamp(comparison.stream.times_ms[window[0]] / 1000, UTC) for window in windows]
@@ -127,7 +116,7 @@ def _by_group(comparison: Comparison, strata: Strata, late: Int64Array) -> str:
     labels = [f"{strata.labels[number]} ({len(groups[number]):,})" for number in shown]
     lines = []
     for which, method in enumerate(comparison.methods):
-        shares = [float(_hits(method, groups[number]).mean()) for number in shown]
+        shares = [float(hits_of(method, groups[number]).mean()) for number in shown]
         notes = [f"{method.name}, {label}: {share:.1%}" for label, share in zip(labels, shares, strict=True)]
         lines.append(Line(method.name, f"m{which}", shares, notes))
     return line_chart(strata.title, labels, _drawing_order(lines))

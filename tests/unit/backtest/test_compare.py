@@ -14,12 +14,18 @@ from stream_rec.backtest.baselines.protocol import Sizes
 from stream_rec.backtest.baselines.registry import build_baselines
 from stream_rec.backtest.bootstrap import clustered_difference
 from stream_rec.backtest.compare import PRODUCT, Comparison
-from stream_rec.backtest.html_report import FEWEST, difference_at_20, report_page
+from stream_rec.backtest.event_log import read_log
+from stream_rec.backtest.html_report import FEWEST, report_page
+from stream_rec.backtest.places import PlaceKeeper
+from stream_rec.backtest.replay import Backtest, BacktestSettings
 from stream_rec.backtest.report import tables_of
+from stream_rec.backtest.report_style import DARK, LIGHT
 from stream_rec.backtest.run import BacktestRequest, run_backtest
 from stream_rec.backtest.strata import all_strata
 from stream_rec.backtest.stream import Stream
 from stream_rec.backtest.walk import NOT_SCORED, Walked
+from stream_rec.core.presets import PRESETS
+from stream_rec.core.state.items import ItemTable
 from stream_rec.shop import Shop
 
 NAMES = [PRODUCT, *(baseline.name for baseline in build_baselines(Sizes(1, 1, 1), "retail"))]
@@ -90,6 +96,23 @@ def test_the_page_needs_nothing_from_outside_and_its_pictures_are_well_formed(lo
         assert [line.findtext("title") for line in picture.iter("polyline")] == [*NAMES[1:], PRODUCT]
 
 
+def test_every_method_has_a_colour() -> None:
+    assert len(LIGHT) == len(DARK) >= len(NAMES)
+
+
+def test_baselines_see_the_sessions_the_planes_see(log: Path) -> None:
+    events, preset = list(read_log(log)), PRESETS["retail"]
+    keeper = PlaceKeeper(None, len(events), discovery=False)
+    Backtest(BacktestSettings(), preset, ItemTable(preset), keeper).run(events, lambda result, records: None)
+    stream = Stream.of(events, preset.session_gap_ms)
+    last: dict[int, int] = {}
+    for index, user, session in zip(stream.log_index, stream.users.tolist(), stream.sessions.tolist(), strict=True):
+        if keeper.places[index] != NOT_SCORED:
+            assert keeper.first_of_session[index] == (last[user] != session)
+        last[user] = session
+    assert keeper.first_of_session.any()
+
+
 def test_a_title_cannot_write_html() -> None:
     assert "<script>" not in report_page("<script>", comparison_of([1] * 8, [0] * 8))
 
@@ -102,8 +125,11 @@ def test_the_best_baseline_is_the_best_of_the_last_half() -> None:
 
 
 def test_a_paired_difference_is_measured_event_by_event() -> None:
-    comparison = comparison_of([1, 1, 0, 1], [0, 1, 1, 0])
-    assert difference_at_20(comparison, np.arange(4)).mean == pytest.approx(0.25)
+    comparison = comparison_of([0] * 4 + [1, 1, 0, 1], [1] * 4 + [0, 1, 1, 0])
+    difference = comparison.difference()
+    assert difference.mean == 0.25
+    assert (difference.low, difference.high) == (-0.5, 1.0)  # users at +1, 0, -1 and +1
+    assert comparison.as_dict()["difference_hr@20"] == difference._asdict()
 
 
 def test_the_interval_is_that_of_users_not_of_events() -> None:

@@ -98,8 +98,9 @@ def compare(
     """
     stream = Stream.of(events, preset.session_gap_ms)
     _warm_up()
-    walked = walk(stream, build_baselines(stream.sizes(), preset.name), Protocol(_rule_for(exclude, preset)), progress)
     own = product[stream.log_index]
+    baselines, protocol = build_baselines(stream.sizes(), preset.name), Protocol(_rule_for(exclude, preset))
+    walked = walk(stream, baselines, protocol, progress, only=own != NOT_SCORED)
     by_all = (own != NOT_SCORED) & np.all([one.places != NOT_SCORED for one in walked], axis=0)
     methods = tuple(
         Walked(one.name, np.where(by_all, one.places, NOT_SCORED).astype(np.int8), one.seconds)

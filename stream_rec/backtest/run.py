@@ -47,6 +47,7 @@ class BacktestRequest:
     lists: Path | None = None
     compare: bool = False
     report: Path | None = None
+    every: int = 1
     test: Path | None = None
 
 
@@ -72,6 +73,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         exclude="had" if request.repeats == "excluded" else "nothing",
         batch=request.batch,
         replica_lag_events=request.replica_lag_events,
+        fresh_every=request.every,
     )
     with ExitStack() as files:
         trace, lists = (
@@ -107,6 +109,7 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
     given = {
         "--repeats excluded": request.repeats == "excluded",
         "--limit": request.limit is not None,
+        "--every": request.every > 1,
         "--trace": request.trace is not None,
         "--lists": request.lists is not None,
         "--report": request.report is not None,

@@ -60,7 +60,13 @@ class Walked:
     seconds: float
 
 
-def walk(stream: Stream, baselines: Sequence[Baseline], protocol: Protocol, progress: Progress) -> list[Walked]:
+def walk(
+    stream: Stream,
+    baselines: Sequence[Baseline],
+    protocol: Protocol,
+    progress: Progress,
+    only: npt.NDArray[np.bool_] | None = None,
+) -> list[Walked]:
     """Run every baseline over the stream, side by side.
 
     Parameters
@@ -69,6 +75,8 @@ def walk(stream: Stream, baselines: Sequence[Baseline], protocol: Protocol, prog
         Fresh ones; changed.
     progress
         Wraps the event numbers to show how far the walk is.
+    only
+        bool[n]: score none but these events; all are learned from.
     """
     moments = Moments(stream)
     items = stream.items.tolist()
@@ -76,7 +84,8 @@ def walk(stream: Stream, baselines: Sequence[Baseline], protocol: Protocol, prog
     seconds = [0.0] * len(baselines)
     for event in progress(range(len(stream))):
         moment, row = moments.before(event), items[event]
-        scored, excluded = protocol.scores(event, moment, row), protocol.excluded(moment)
+        scored = (only is None or bool(only[event])) and protocol.scores(event, moment, row)
+        excluded = protocol.excluded(moment)
         shared = protocol.frozen_from is None or event < protocol.frozen_from
         for which, baseline in enumerate(baselines):
             started = process_time()

@@ -32,6 +32,9 @@ def command(
         "fused"
     ),
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Rank afresh at every n-th event of a topic only; all are learned from.")
+    ] = 1,
     compare: Annotated[bool, typer.Option("--compare", help="Run baselines from papers over the same log.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write the comparison as one HTML page with charts; implies --compare.")
@@ -58,6 +61,7 @@ def command(
         trace=trace,
         trace_source=trace_source,
         lists=lists,
+        every=every,
         compare=compare,
         report=report,
         test=test,

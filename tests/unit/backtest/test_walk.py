@@ -55,6 +55,14 @@ def test_a_users_first_event_is_learned_and_not_scored_and_a_new_item_is_a_miss(
     assert recorder.learned == [(0, True), (1, True), (2, True), (0, True)]
 
 
+def test_what_is_not_to_be_scored_is_learned_all_the_same() -> None:
+    recorder, stream = Recorder(), stream_of("ann A 0", "ann B 1", "ann A 2")
+    only = np.array([True, False, True])
+    (result,) = walk(stream, [recorder], Protocol(), lambda values: values, only)
+    assert result.places.tolist() == [NOT_SCORED, NOT_SCORED, 2]
+    assert [row for row, _ in recorder.learned] == [0, 1, 0]
+
+
 def test_repeats_excluded() -> None:
     places, recorder = walked(stream_of("ann A 0", "bob B 1", "ann A 2", "ann B 3"), Protocol("had"))
     assert places == [NOT_SCORED, NOT_SCORED, NOT_SCORED, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -66,6 +66,8 @@ class Backtest:
             pinned=settings.pinned,
             idle_user_ms=NEVER_MS,
         )
+        self._plane_settings, self._preset = plane_settings, preset
+        self._frozen = False
         self.items = items
         self.store = MemoryUserStore()
         self.cascade = new_cascade(preset) if settings.cascade and not settings.pinned else None
@@ -90,6 +92,17 @@ class Backtest:
             self._refit(records[-1].timestamp)
             on_lists(result, records)
 
+    def freeze(self, observer: Observer) -> None:
+        """Apply what is still on its way to the item table, then nothing more; users go on, and `observer` sees them.
+
+        The user plane is a new one over the same store, as after a restart.
+        """
+        while self._frames:
+            self._apply_next_frame()
+        self._frozen = True
+        looking = replace(self._plane_settings, fresh_every=1)
+        self._user_plane = UserPlane(looking, self._preset, self.items, 1, observer=observer)
+
     def _record(self, event: LogEvent) -> LogRecord:
         topic = source_topic(event)
         offset = self._next_offset[topic]
@@ -113,15 +126,18 @@ class Backtest:
         self._changelog_position += sum(put.replicated for put in puts)
         self.store.write(puts, self._changelog_position)
         self._events_in += events
-        for frame in result.frames.values():
-            self._frames.append((self._events_in, frame))
+        if not self._frozen:
+            self._frames.extend((self._events_in, frame) for frame in result.frames.values())
         while self._frames and self._frames[0][0] + self._settings.replica_lag_events <= self._events_in:
-            self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)
-            self._next_delta_offset += 1
+            self._apply_next_frame()
         self.stats.read += result.stats.read
         self.stats.applied += result.stats.applied
         self.stats.duplicates += result.stats.duplicates
         self.stats.dead += result.stats.dead
+
+    def _apply_next_frame(self) -> None:
+        self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)
+        self._next_delta_offset += 1
 
     def bytes_per_user(self) -> float:
         """Return the mean stored bytes (keys and values) of a user, the deadline index left out."""

@@ -6,7 +6,17 @@ from typing import Any
 
 from rich.table import Table
 
+from stream_rec.backtest.compare import table_of_methods
+from stream_rec.backtest.published import table_of_published
+
 COLUMNS = ("n", "hr@10", "hr@20", "mrr@20", "ndcg@10")
+
+
+def tables_of(figures: dict[str, Any]) -> list[Table]:
+    """Return the tables of whatever `run_backtest` returned."""
+    if "methods" in figures:
+        return [table_of_published(figures)]
+    return [table_of(figures), *([table_of_methods(figures["comparison"])] if "comparison" in figures else [])]
 
 
 def table_of(figures: dict[str, Any]) -> Table:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TextIO
 
 import msgspec
 
 from stream_rec.backtest.catalogue import load_catalogue, read_catalogue
+from stream_rec.backtest.compare import compare
 from stream_rec.backtest.event_log import LogEvent, read_log
+from stream_rec.backtest.html_report import write_report
 from stream_rec.backtest.log_format import LogFormat
+from stream_rec.backtest.places import PlaceKeeper
+from stream_rec.backtest.progress import Progress
+from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
@@ -43,9 +48,10 @@ class BacktestRequest:
     lists: Path | None = None
     items: Path | None = None
     items_columns: Mapping[str, str] = field(default_factory=dict)
-
-
-Progress = Callable[[Sequence[LogEvent]], Iterable[LogEvent]]
+    compare: bool = False
+    report: Path | None = None
+    every: int = 1
+    test: Path | None = None
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -62,6 +68,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         An option has no such value, or the log or the catalogue cannot be read.
     """
     preset = _preset(request)
+    if request.test is not None:
+        return _published(request, request.test, preset, progress)
     events = list(_limited(read_log(request.log, request.log_format), request.limit))
     items = ItemTable(preset)
     if request.items is not None:
@@ -70,17 +78,19 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         exclude="had" if request.repeats == "excluded" else "nothing",
         batch=request.batch,
         replica_lag_events=request.replica_lag_events,
+        fresh_every=request.every,
     )
     with ExitStack() as files:
         trace, lists = (
             files.enter_context(_writable(path)) if path else None for path in (request.trace, request.lists)
         )
         scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
-        backtest = Backtest(settings, preset, items, scorer)
-        started = perf_counter()
+        keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had")
+        backtest = Backtest(settings, preset, items, keeper)
+        started, cpu_started = perf_counter(), process_time()
         backtest.run(progress(events), _list_writer(lists))
-        seconds = perf_counter() - started
-    return {
+        seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
+    figures = {
         "variant": f"{preset.name}, repeats {request.repeats}",
         "events": counts(backtest.stats),
         "texts": items.texts.documents,
@@ -90,6 +100,31 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         "bytes_per_user": backtest.bytes_per_user(),
         "bytes_per_item": backtest.bytes_per_item(),
     }
+    if request.compare or request.report:
+        comparison = compare(events, preset, settings.exclude, keeper.places, cpu_seconds, progress)
+        figures["comparison"] = comparison.as_dict()
+        if request.report:
+            write_report(
+                request.report, f"{request.log.name}: {figures['variant']}, {len(events):,} events", comparison
+            )
+    return figures
+
+
+def _published(request: BacktestRequest, test: Path, preset: Preset, progress: Progress) -> dict[str, Any]:
+    """Run the published protocol, or say which option does not go with it."""
+    given = {
+        "--repeats excluded": request.repeats == "excluded",
+        "--limit": request.limit is not None,
+        "--every": request.every > 1,
+        "--trace": request.trace is not None,
+        "--lists": request.lists is not None,
+        "--report": request.report is not None,
+        "--replica-lag-events": request.replica_lag_events > 0,
+    }
+    for option, present in given.items():
+        if present:
+            raise ConfigError(f"--test: need a backtest without {option}; got both. Leave one of them out.")
+    return run_published(request.log, test, request.log_format, preset, request.batch, request.compare, progress)
 
 
 def _preset(request: BacktestRequest) -> Preset:

@@ -42,6 +42,17 @@ def command(
         typer.Option(help="Whose order: list | linear | fusion | cooc | own | factors | popularity."),
     ] = "list",
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Rank afresh at every n-th event of a topic only; all are learned from.")
+    ] = 1,
+    compare: Annotated[bool, typer.Option("--compare", help="Run baselines from papers over the same log.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the comparison as one HTML page with charts; implies --compare.")
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(help="Learn from LOG, freeze the items, and predict every next item of TEST's sessions."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
@@ -63,6 +74,10 @@ def command(
         lists=lists,
         items=items,
         items_columns=parse_items_columns(items_columns),
+        every=every,
+        compare=compare,
+        report=report,
+        test=test,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:
@@ -72,6 +87,7 @@ def command(
     else:
         from rich.console import Console
 
-        from stream_rec.backtest.report import table_of
+        from stream_rec.backtest.report import tables_of
 
-        Console().print(table_of(figures))
+        for table in tables_of(figures):
+            Console().print(table)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit, types
+from numba import carray, njit, types  # type: ignore[attr-defined]  # re-exported without saying so
 from numba.extending import intrinsic
 
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array

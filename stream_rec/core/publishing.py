@@ -14,7 +14,7 @@ from stream_rec.core.types import EventKind, Int32Array, SourceRecord, UserView
 
 
 class Publisher:
-    """Turns a user's state into a list. `exclude`: "nothing", "bought" or "had" (any item of the history)."""
+    """Turns a user's state into a list. `exclude`: "nothing", "current" (the last item), "bought" or "had" (all)."""
 
     def __init__(self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str) -> None:
         self._items = items
@@ -61,6 +61,8 @@ class Publisher:
         """Return the rows kept from a user; `had` are the first lines of the history, or all of it."""
         if self._exclude == "bought":
             had = had[state.history.kinds()[: len(had)] == EventKind.PURCHASE]
+        elif self._exclude == "current":
+            had = had[-1:]
         hidden = NO_ROWS
         if state.hidden:
             hidden = np.array([self._items.row_of_hash(item, create=False) for item in state.hidden], np.int32)

@@ -32,7 +32,7 @@ class PlaneSettings:
     purchases_topic: str = "purchases"
     partitions: int = 4
     list_size: int = LIST_SIZE
-    exclude: str = "nothing"  # or "bought", or "had" (every item of the history)
+    exclude: str = "nothing"  # or "current" (the last item), "bought", or "had" (every item of the history)
     foreign_partition_is_dead: bool = False
     fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
     thorough_users: int = 64  # the second stage is left out of a round with more users: a backlog comes first

@@ -157,7 +157,9 @@ def test_events_in_the_same_round_are_looked_up_apart() -> None:
     assert (result.stats.looks, result.stats.coalesced_looks) == (0, 1)
 
 
-@pytest.mark.parametrize(("exclude", "expected"), [("nothing", {"A", "B"}), ("bought", {"A"}), ("had", set())])
+@pytest.mark.parametrize(
+    ("exclude", "expected"), [("nothing", {"A", "B"}), ("current", {"B"}), ("bought", {"A"}), ("had", set())]
+)
 def test_rules_keep_items_out(exclude: str, expected: set[str]) -> None:
     shop = Shop(exclude=exclude)
     shop.send(shop.record("ann", "A"), shop.record("ann", "B", event="purchase"))

@@ -1,0 +1,1 @@
+"""Recommenders from papers, one file each: what the product's own lists are compared with."""

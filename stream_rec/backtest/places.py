@@ -1,0 +1,52 @@
+"""Keeps the place every scored event had in the list made before it, so that methods can be compared event by event."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_rec.backtest.records import LogRecord
+from stream_rec.backtest.walk import NOT_SCORED
+from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
+
+
+class PlaceKeeper:
+    """Hands every look on to `observer` and notes the place in the fused, fresh list.
+
+    Parameters
+    ----------
+    observer
+        Who else wants to see the looks; may be none.
+    events
+        Length of the log.
+    discovery
+        Events that repeat an item of their user are not scored.
+
+    Attributes
+    ----------
+    places
+        int8[events], 1-based, 0 = not listed, `NOT_SCORED` where nothing was looked at.
+    first_of_session
+        bool[events], whether the event began a session; meaningful where a place is.
+    """
+
+    def __init__(self, observer: Observer | None, events: int, discovery: bool) -> None:
+        self._observer = observer
+        self._discovery = discovery
+        self.places = np.full(events, NOT_SCORED, np.int8)
+        self.first_of_session = np.zeros(events, np.bool_)
+
+    def served(self, look: ServedLook) -> None:
+        """Hand it on."""
+        if self._observer is not None:
+            self._observer.served(look)
+
+    def fresh(self, look: FreshLook) -> None:
+        """Hand it on and note the place."""
+        if self._observer is not None:
+            self._observer.fresh(look)
+        if self._discovery and look.had:
+            return
+        assert isinstance(look.record, LogRecord)
+        index = look.record.event_index
+        self.places[index] = place_of(look.item_row, look.orders.served.tolist())
+        self.first_of_session[index] = look.first_of_session

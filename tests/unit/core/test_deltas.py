@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -106,3 +108,38 @@ def test_any_bytes_are_refused(junk: bytes) -> None:
 def test_a_whole_frame_with_an_impossible_source_is_refused(wrong: CountEntry) -> None:
     with pytest.raises(CorruptStateError, match="indices within its columns"):
         decode(frames_of(wrong, n_shards=1)[0])
+
+
+def test_the_learned_part_travels_as_it_is_also_to_shards_that_count_nothing() -> None:
+    builder = FrameBuilder(4)
+    builder.add(replace(ENTRY, previous_hashes=[], previous_weights=[]))
+    frames = builder.build({2: b"learned", 3: b"\0"})
+    assert {shard: (decode(frame).learned, decode(frame).sizes.entries) for shard, frame in frames.items()} == {
+        2: (b"learned", 1),
+        3: (b"\0", 0),
+    }
+
+
+def version_1() -> bytes:
+    """The frame of ENTRY as releases before the learned part wrote it."""
+    item_id = "a ☕".encode()
+    body = struct.pack("<BBHIIIII", 1, ord("d"), 1, 1, 3, 4, 1, len(item_id))
+    body += struct.pack("<4Q", 6, *EARLIER)
+    body += struct.pack("<2qd3d", 2**40, 1_700_000_000_000, 1.5, 1.0, 0.5, 1 / 3)
+    body += struct.pack("<IiIIII", 0, 3, 1, 2, 3, 0)
+    body += struct.pack("<3HB", 3, 0, len(item_id), 1) + item_id
+    return body + struct.pack("<I", crc32(body))
+
+
+def test_a_frame_of_version_1_is_read() -> None:
+    now, then = decode(frames_of(ENTRY, n_shards=1)[0]), decode(version_1())
+    assert pairs(version_1()) == pairs(frames_of(ENTRY, n_shards=1)[0])
+    assert then.learned == b""
+    assert then._replace(data=now.data) == now._replace(data=now.data)
+    assert then.data.tobytes() == now.data.tobytes()
+
+
+def test_a_frame_of_a_version_to_come_is_refused() -> None:
+    frame = b"\x03" + frames_of(ENTRY, n_shards=1)[0][1:]
+    with pytest.raises(CorruptStateError, match="need version 2 of record 0x64; got version 3"):
+        decode(frame)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stream_rec.core import decay
-from stream_rec.core.presets import CoocParams, Preset
+from stream_rec.core.presets import CoocParams, FactorParams, Preset
 from stream_rec.core.state import items as items_module
-from stream_rec.core.state.items import ItemRow, ItemTable
+from stream_rec.core.state.items import FADES, FactorRow, ItemRow, ItemTable
 from stream_rec.core.types import item_hash
 from stream_rec.errors import ContractError
 
@@ -84,7 +84,7 @@ def test_absorbing_takes_over_everything_and_makes_unknown_neighbours() -> None:
     assert items.ids == ["a", None, None]
     assert (items.mass_vote[0], items.mass_candidate[0]) == (4.0**-1.0, 4.0**-0.2)
     assert items.listable[:3].tolist() == [1, 0, 0]
-    assert items.export(0)[:-2] == record("a", 5)[:-2]
+    assert items.export(0)[:9] == record("a", 5)[:9]
 
 
 @pytest.mark.parametrize(("second", "kept"), [(4, 1.0), (5, 1.0), (6, 2.0)])
@@ -148,3 +148,51 @@ def test_an_item_nobody_touched_is_not_listed() -> None:
     items = ItemTable(PRESET)
     items.set_available(items.intern("a"), True)
     assert (items.popular_count, items.listable[0]) == (0, 0)
+
+
+LEARNED = FactorRow(
+    np.array([1.0, 2.0], np.float32), np.array([3.0, 4.0], np.float32), np.array([5.0, 6.0, 7.0, 8.0], np.float32)
+)
+TWO_FACTORS = Preset(factors=FactorParams(dimensions=2))
+
+
+def test_what_is_learned_of_an_item_travels_with_its_row() -> None:
+    items = ItemTable(TWO_FACTORS, capacity=1)
+    items.absorb(record("a", 0, fades=np.array([1, 2, 3, 4], np.float32), factors=LEARNED))
+    for number in range(5):
+        items.intern(f"another-{number}")  # the table grows
+    sent = items.export(0)
+    assert sent.fades is not None
+    assert sent.factors is not None
+    assert sent.fades.tolist() == [items.facts[name][0] for name in FADES] == [1, 2, 3, 4]
+    assert [column.tolist() for column in sent.factors] == [[1, 2], [3, 4], [5, 6, 7, 8]]
+    assert (items.facts["factor_bias"][0], items.facts["squares_bias"][0]) == (5, 8)
+
+
+def test_what_was_exported_is_a_copy() -> None:
+    items = ItemTable(TWO_FACTORS)
+    items.absorb(record("a", 0, {"b": 1.0}, factors=LEARNED))
+    sent = items.export(0)
+    items.factor_out[0], items.factor_in[0], items.neighbour_weights[0], items.facts["factor_bias"][0] = 0, 0, 0, 0
+    assert sent.factors is not None
+    assert [column.tolist() for column in sent.factors] == [[1, 2], [3, 4], [5, 6, 7, 8]]
+    assert sent.neighbour_weights.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("factors", [None, LEARNED], ids=["of version 1", "of another number of factors"])
+def test_an_item_whose_row_has_no_factors_of_this_kind_keeps_its_first_ones(factors: FactorRow | None) -> None:
+    items, fresh = (ItemTable(Preset(factors=FactorParams(dimensions=3))) for _ in range(2))
+    fresh.intern("a")
+    assert items.absorb(record("a", 0, factors=factors))
+    assert items.factor_out[0].tolist() == fresh.factor_out[0].tolist()
+    assert items.facts["factor_bias"][0] == 0
+    assert len(set(items.factor_out[0].tolist())) == 3
+
+
+def test_the_factors_of_a_row_that_was_made_before_growing_stay() -> None:
+    items = ItemTable(TWO_FACTORS, capacity=1)
+    items.intern("a")
+    first = items.factor_out[0].tolist(), items.factor_in[0].tolist()
+    items.intern("b")
+    assert (items.factor_out[0].tolist(), items.factor_in[0].tolist()) == first
+    assert items.factor_arrays().out is items.factor_out

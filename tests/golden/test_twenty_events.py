@@ -2,7 +2,8 @@
 
 Parameters are chosen so that the arithmetic fits on paper: no decay, window W = 2, pair weights k^-1, other session
 x 0.5, forward and backward pairs alike, K = 3 neighbours, the last H = 2 items vote with k^-1, votes are divided by
-P[history item], candidates are weighed by nothing.
+P[history item], candidates are weighed by nothing. Factors are learned but not listened to: their first numbers are
+drawn from hashes.
 
 ====  =========================  ==================================================================================
  #    event                      what it adds
@@ -33,7 +34,7 @@ import pytest
 from stream_rec.backtest.event_log import LogEvent
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
-from stream_rec.core.presets import CoocParams, PopularityParams, Preset
+from stream_rec.core.presets import CoocParams, FusionParams, PopularityParams, Preset
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 
@@ -54,6 +55,7 @@ PRESET = Preset(
         in_session=1.0,
     ),
     popularity=PopularityParams(decay_ms=NEVER_MS),
+    fusion=FusionParams(rank_offset=5.0, weights=(1.0, 0.5, 0.0, 0.05)),
 )
 LOG = [
     *[("ann", item, "view_item", s) for s, item in enumerate("ABC")],
@@ -120,23 +122,37 @@ def test_every_positive_event_counts_once(replayed: tuple[Backtest, object]) -> 
     assert seen == {"A": 5, "B": 5, "C": 4, "D": 3}
 
 
-def test_a_list_knows_all_before_its_own_event(replayed: tuple[Backtest, dict[int, list[dict[str, object]]]]) -> None:
-    """After event 16 eve's votes come from C (weight 1 + 1/2), row C still {B 2.25, A 2.5, D .5} and P[C] = 3.
+def test_a_list_knows_its_own_event(replayed: tuple[Backtest, dict[int, list[dict[str, object]]]]) -> None:
+    """Eve's votes after event 16 come from C twice, 1 + 1/2, and P[C] = 4 with event 16 itself: 3/8 a unit of weight.
 
-    A 1.5 * 2.5 / 3 = 1.25, B 1.125, D .25; popularity (A 5, B 5, D 3, C 3: D came later) adds C at the end.
-    Fused: cooc 1 / (5 + rank), popularity .05 / (5 + rank).
+    The table has not counted event 16 yet, row C still is {B 2.25, A 2.5, D .5}; what it adds, C -> C 1 and C -> A .5,
+    is added besides. So A 3, B 2.25, C 1, D .5 times 3/8. Popularity: A 5, B 5, D 3, C 3 (D came later).
+    Fused: cooc 1 / (5 + rank), popularity .05 / (5 + rank). No item is a reason for itself.
     """
     items = replayed[1][16]
-    assert [item["item_id"] for item in items] == ["A", "B", "D", "C"]
-    assert items[0]["score"] == pytest.approx(1 / 6 + 0.05 / 6, rel=1e-5)
-    assert items[2]["score"] == pytest.approx(1 / 8 + 0.05 / 8, rel=1e-5)
-    assert items[0]["reason"] == {"kind": "co_occurrence", "because": ["C"]}
-    assert items[3]["reason"] == {"kind": "popular", "because": []}
+    assert [item["item_id"] for item in items] == ["A", "B", "C", "D"]
+    for item, by_cooc, by_popularity in zip(items, (1, 2, 3, 4), (1, 2, 4, 3), strict=True):
+        assert item["score"] == pytest.approx(1 / (5 + by_cooc) + 0.05 / (5 + by_popularity), rel=1e-5)
+    reasons = [["C"], ["C"], [], ["C"]]
+    assert [item["reason"] for item in items] == [{"kind": "co_occurrence", "because": why} for why in reasons]
 
 
 def test_a_hidden_item_leaves_the_list(replayed: tuple[Backtest, dict[int, list[dict[str, object]]]]) -> None:
-    """After event 17 row C is {B, A 3, C 1}: A first, then C; D only by popularity."""
-    assert [item["item_id"] for item in replayed[1][17]] == ["A", "C", "D"]
+    """After event 17 row C is {B, A 3, C 1} and D has left it: A first, then C; D third, only by popularity."""
+    items = replayed[1][17]
+    assert [item["item_id"] for item in items] == ["A", "C", "D"]
+    assert items[1]["score"] == pytest.approx(1 / 7 + 0.05 / 7, rel=1e-5)
+    assert items[2]["score"] == pytest.approx(0.05 / 8, rel=1e-5)
+    assert items[2]["reason"] == {"kind": "popular", "because": []}
+
+
+def test_the_ranker_learns_from_every_item_that_could_be_foreseen(replayed: tuple[Backtest, object]) -> None:
+    """Of 17 positive events 5 are a user's first: 12 are foreseen from something.
+
+    Ann's B and C and bob's D were nobody's before, so nothing proposed them: 9 examples. Only event 12 begins a later
+    visit; event 13 goes on with that visit, so it also teaches how to begin one.
+    """
+    assert replayed[0].items.ranker.examples.tolist() == [8, 2]
 
 
 def test_a_repeat_publishes_nothing(replayed: tuple[Backtest, dict[int, list[dict[str, object]]]]) -> None:

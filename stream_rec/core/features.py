@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCORED_SOURCES: Final = ("cooc", "own", "factors")
+SCORED_SOURCES: Final = ("cooc", "own", "factors", "hop")
 """Sources whose scores the ranker looks at, in the order of its features."""
 
 CURVES: Final = ("present", "share", "log", "r10", "r6", "r1")
@@ -49,6 +49,7 @@ SECOND_FEATURES: Final = (
     "rank.least",
     "linear.gap",  # linear score less the best one
     "linear.rank",
+    "own.rank",
     "item.7d",  # log of the events of the last days, decayed
     "item.180d",
     "item.trend",  # log of the last 30 days' share of 180
@@ -61,10 +62,14 @@ SECOND_FEATURES: Final = (
     "had.sessions_ago",  # 999 if none
     "had.rhythm",  # time since, beside the mean time between its sessions; -1 if there were not two
     "followed.ago",  # sessions since the item last came soon after the user's last item; 999 if never
+    "followed.times",  # how often it came right after
+    "followed.nearest",  # how many lines after at least, 0 if never within eight
     "pair.last",  # C[last item, y] / P[last item]
+    "pair.second",  # the same of the last but one
     "pair.most",  # the largest such share among the session's last ten items
     "session.lines",
     "session.gap",  # log of the seconds since the user's last event
     "text.last",
+    "text.recent",
 )
 """What the second stage looks at, for the best candidates of the linear ranker only."""

@@ -16,7 +16,11 @@ import numpy.typing as npt
 from numba import carray, njit, types  # type: ignore[attr-defined]  # re-exported without saying so
 from numba.extending import intrinsic
 
+from stream_rec.core.state.items import ITEM_FACTS, Facts
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
+
+UInt16Array = npt.NDArray[np.uint16]
+UInt32Array = npt.NDArray[np.uint32]
 
 
 def block_of(*values: npt.NDArray[Any] | int) -> Int64Array:
@@ -82,3 +86,27 @@ def int64_at(address: int, length: int) -> Int64Array:
 def uint8_at(address: int, length: int) -> UInt8Array:
     """Return the uint8 array at an address of a block."""
     return carray(_pointer(address), length, np.uint8)
+
+
+@njit(cache=True)
+def uint8_rows_at(address: int, length: int, width: int) -> UInt8Array:
+    """Return the uint8[length, width] array at an address of a block."""
+    return carray(_pointer(address), (length, width), np.uint8)
+
+
+@njit(cache=True)
+def uint16_rows_at(address: int, length: int, width: int) -> UInt16Array:
+    """Return the uint16[length, width] array at an address of a block."""
+    return carray(_pointer(address), (length, width), np.uint16)
+
+
+@njit(cache=True)
+def uint32_at(address: int, length: int) -> UInt32Array:
+    """Return the uint32 array at an address of a block."""
+    return carray(_pointer(address), length, np.uint32)
+
+
+@njit(cache=True)
+def facts_at(address: int, length: int) -> Facts:
+    """Return the `ITEM_FACTS` at an address of a block."""
+    return carray(_pointer(address), length, ITEM_FACTS)

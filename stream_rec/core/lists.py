@@ -15,6 +15,7 @@ REASON_KINDS = {
     "cooc": "co_occurrence",
     "own": "own_continuation",
     "factors": "taste",
+    "hop": "co_occurrence",
     "popularity": "popular",
 }
 """Source name -> `reason.kind` of an item it contributed most to."""

@@ -63,10 +63,17 @@ class FactorParams:
 
 
 @dataclass(frozen=True, slots=True)
+class HopParams:
+    """Two hops over the co-occurrence graph (`core/sources/hop.py`)."""
+
+    items: int = 0  # last items whose neighbours' neighbours are candidates; 0 switches it off
+
+
+@dataclass(frozen=True, slots=True)
 class RankerParams:
     """The online linear ranker (`core/ranking/linear.py`)."""
 
-    learning_rate: float = 0.005
+    learning_rate: float = 0.01
     initial: float = 3.0  # first weight of each source's 6/(6 + rank); the others start at 0
     visit_examples: int = 20  # items of a session the visit weights learn from
 
@@ -76,7 +83,7 @@ class FusionParams:
     """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
 
     rank_offset: float = 5.0
-    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.05)
+    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class CascadeParams:
     average_lists: float = 2_000.0  # span of the running averages of the reciprocal rank
 
 
-SOURCE_NAMES = ("cooc", "own", "factors", "popularity")
+SOURCE_NAMES = ("cooc", "own", "factors", "hop", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
 
@@ -122,6 +129,7 @@ class Preset:
     own: OwnParams = field(default_factory=OwnParams)
     popularity: PopularityParams = field(default_factory=PopularityParams)
     factors: FactorParams = field(default_factory=FactorParams)
+    hop: HopParams = field(default_factory=HopParams)
     ranker: RankerParams = field(default_factory=RankerParams)
     fusion: FusionParams = field(default_factory=FusionParams)
     cascade: CascadeParams = field(default_factory=CascadeParams)
@@ -146,6 +154,7 @@ PRESETS = {
         factors=FactorParams(
             history=5, other_session=0.6, learning_rate=0.3, negatives=64, session_cost=0.0, initial=0.1
         ),
+        hop=HopParams(items=2),
         ranker=RankerParams(learning_rate=0.02),
     ),
     "movies": Preset(

@@ -9,17 +9,15 @@ from numba import njit
 
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import SOURCE_NAMES, Preset
-from stream_rec.core.ranking.evidence import (
-    Evidence,
-    ItemSide,
-    Tables,
-    Workspace,
-    copy_of,
-    gather_evidence,
-    item_side,
-    new_workspace,
-    tables_of,
+from stream_rec.core.ranking.blocks import (
+    ItemBlock,
+    item_side_at,
+    tables_at,
+    tables_block,
+    workspace_at,
+    workspace_block,
 )
+from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence, new_workspace, tables_of
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, linear_scores
 from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
@@ -29,7 +27,7 @@ from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.sources.cooc import vote_table
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Ranked, UInt8Array, UserView
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, Ranked, UInt8Array, UserView
 
 NO_ROWS: Int32Array = np.empty(0, np.int32)
 
@@ -67,13 +65,21 @@ class Orders(NamedTuple):
     second: SecondLook | None
 
 
+class _Blocks(NamedTuple):
+    """Item table, preset and workspace as kernels get them."""
+
+    items: Int64Array
+    tables: Int64Array
+    workspace: Int64Array
+
+
 @njit(cache=True)
 def _rank(
-    item: ItemSide, user: UserView, t: Tables, w: Workspace, linear: bool, theta: Float32Array, fusion: Float64Array,
-    k: int,
-) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
+    b: _Blocks, user: UserView, linear: bool, theta: Float32Array, fusion: Float64Array, k: int
+) -> tuple[int, Int32Array, Float64Array]:
     """Return how many candidates there are, and the best k as places in the union with their scores."""
-    n = gather_evidence(item, user, t, w)
+    t, w = tables_at(b.tables), workspace_at(b.workspace)
+    n = gather_evidence(item_side_at(b.items, t), user, t, w)
     scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, fusion)
     best, best_scores = np.empty(k, np.int32), np.empty(k)
     m = best_of(np.arange(n).astype(np.int32), scores, n, best, best_scores)
@@ -82,10 +88,12 @@ def _rank(
 
 @njit(cache=True)
 def _explain(
-    item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array,
-    fusion: Float64Array, source_of: Int32Array, recent_votes: Float64Array,
+    b: _Blocks, user: UserView, best: Int32Array, linear: bool, theta: Float32Array, fusion: Float64Array,
+    source_of: Int32Array, recent_votes: Float64Array,
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
     """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""
+    t, w = tables_at(b.tables), workspace_at(b.workspace)
+    item = item_side_at(b.items, t)
     n_sources, m = len(fusion) - 1, len(best)
     rows, by = np.empty(m, np.int32), np.empty(m, np.uint8)
     if linear:
@@ -110,6 +118,12 @@ def _explain(
     return rows, by, because, parts
 
 
+@njit(cache=True)
+def _second(b: _Blocks, user: UserView, best: Int32Array, linear: Float64Array) -> Float32Array:
+    t = tables_at(b.tables)
+    return second_features(item_side_at(b.items, t), user, workspace_at(b.workspace), best, linear)
+
+
 class Recommender:
     """Ranks items for one user at a time; owns the scratch buffers, so one instance serves one thread.
 
@@ -130,11 +144,19 @@ class Recommender:
         self.pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self._tables = tables_of(preset)
+        self._tables_block = tables_block(self._tables)
         self._fusion = fusion_weights(preset.fusion, len(SOURCE_NAMES))
         self._recent_votes = vote_table(preset.cooc, min(RECENT_ITEMS, preset.cooc.history))
         self._dimensions = preset.factors.dimensions
         self._scratch = Scratch()
+        self._item_block = ItemBlock(items)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Make buffers as long as the item table."""
+        self._scratch.fit(self.items.capacity)
         self._workspace = new_workspace(self._scratch, self._dimensions)
+        self._workspace_block = workspace_block(self._workspace)
 
     def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
@@ -148,32 +170,32 @@ class Recommender:
         thorough
             Whether the second stage is asked, where there is one.
         """
-        item, w = self._prepared(excluded)
+        blocks = self._prepared(excluded)
         theta, linear = self._theta(user)
         second = self.second if thorough and linear and self.pinned is None else None
         k = self.list_size if second is None else max(self.list_size, SECOND_CANDIDATES)
-        _, best, scores = _rank(item, user, self._tables, w, linear, theta, self._fusion, k)
+        _, best, scores = _rank(blocks, user, linear, theta, self._fusion, k)
         if second is not None and len(best):
             m = min(len(best), SECOND_CANDIDATES)
-            features = second_features(item, user, w, best[:m], scores[:m])
+            features = _second(blocks, user, best[:m], scores[:m])
             best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
         rows, by, because, parts = _explain(
-            item, user, w, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
+            blocks, user, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
         )
         clear_exclusions(self._scratch, excluded)
         return Recommendation(Ranked(rows, scores, by), because, parts)
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        item, w = self._prepared(excluded)
+        blocks = self._prepared(excluded)
         learned = self.items.ranker.serving[context_of(user)]
-        n, best, scores = _rank(item, user, self._tables, w, True, learned, self._fusion, SECOND_CANDIDATES)
+        n, best, scores = _rank(blocks, user, True, learned, self._fusion, SECOND_CANDIDATES)
         second = None
         if self.second is not None and len(best):
-            features = second_features(item, user, w, best, scores)
-            second = SecondLook(w.rows[best], features, scores.astype(np.float32))
+            features = _second(blocks, user, best, scores)
+            second = SecondLook(self._workspace.rows[best], features, scores.astype(np.float32))
         clear_exclusions(self._scratch, excluded)
-        evidence, k = copy_of(w, n), self.list_size
+        evidence, k = copy_of(self._workspace, n), self.list_size
         by_weights = evidence.rows[best[:k]]
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._fusion), k)]
         served = by_weights if self.linear else by_fusion
@@ -191,12 +213,11 @@ class Recommender:
             return self.pinned, True
         return self.items.ranker.serving[context_of(user)], self.linear
 
-    def _prepared(self, excluded: Int32Array) -> tuple[ItemSide, Workspace]:
+    def _prepared(self, excluded: Int32Array) -> _Blocks:
         if self.items.capacity > len(self._scratch.score):
-            self._scratch.fit(self.items.capacity)
-            self._workspace = new_workspace(self._scratch, self._dimensions)
+            self._fit()
         exclude_rows(self._scratch, excluded)
-        return item_side(self.items), self._workspace
+        return _Blocks(self._item_block.current(), self._tables_block, self._workspace_block)
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from stream_rec.core.decay import landmark_ms
 from stream_rec.core.features import CURVES, FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES, Preset
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.sources.cooc import PairRates, cooc_propose, pair_rates, vote_table
 from stream_rec.core.sources.factors import context_table, factor_scores, history_context
+from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import gain_tables, own_propose
 from stream_rec.core.sources.popularity import popular_propose
 from stream_rec.core.state.item_text import TextArrays, clear_text, mean_cosines, scatter_text, text_cosine
@@ -26,10 +26,11 @@ from stream_rec.core.state.items import CoocArrays, FactorArrays, Facts, ItemTab
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array, UserView
 
-OWN_CANDIDATES, POPULAR_CANDIDATES = 64, 32
-MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + POPULAR_CANDIDATES
+OWN_CANDIDATES, HOP_CANDIDATES, POPULAR_CANDIDATES = 64, 50, 32
+MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + HOP_CANDIDATES + POPULAR_CANDIDATES
 N_SOURCES = len(SOURCE_NAMES)
-COOC, OWN, FACTORS, POPULARITY = (SOURCE_NAMES.index(name) for name in ("cooc", "own", "factors", "popularity"))
+COOC, OWN, FACTORS, HOP, POPULARITY = range(N_SOURCES)
+_SCORED = tuple(SOURCE_NAMES.index(name) for name in SCORED_SOURCES)
 ABSENT = -1
 _PER_SOURCE = len(CURVES)
 _OTHERS = len(SCORED_SOURCES) * _PER_SOURCE
@@ -64,11 +65,16 @@ class Tables(NamedTuple):
     ahead: Float64Array
     behind: Float64Array
     context: Float64Array
-    scalars: Float64Array  # cooc in-session, own base, own in-session, factors' session cost
+    scalars: Float64Array  # cooc in-session, own base, own in-session, factors' session cost, items of the first hop
+    pairs: Float64Array  # of `PairRates`, with the other rates beside
+    rates: Float64Array
 
 
 class Workspace(NamedTuple):
-    """Buffers of one thread; see `Scratch` for those indexed by item row. `features` float32[F, MOST_CANDIDATES]."""
+    """Buffers of one thread; see `Scratch` for those indexed by item row. `features` float32[F, MOST_CANDIDATES].
+
+    `lists` int32[sources, CANDIDATES_PER_SOURCE], their scores, and how many of each count: what each source said.
+    """
 
     score: Float64Array
     touched: Int32Array
@@ -81,7 +87,9 @@ class Workspace(NamedTuple):
     ranks: Int32Array
     features: Float32Array
     z: Float32Array
-    tops: Float64Array  # [sources], the best score of each; 0 if it proposes nothing
+    lists: Int32Array
+    list_scores: Float64Array
+    list_sizes: Int32Array
     terms: Float32Array  # [TERM_IDS], zeros between calls
 
 
@@ -97,74 +105,82 @@ class ItemSide(NamedTuple):
     popularity: Float64Array
     pair: PairRates
     texts: TextArrays
-    popularity_landmark_ms: float
+    popularity_landmark: int
     popularity_decay_ms: float
 
 
 def tables_of(preset: Preset) -> Tables:
     """Prepare a preset's parameters once."""
-    ahead, behind = gain_tables(preset.own)
-    scalars = (preset.cooc.in_session, preset.own.base, preset.own.in_session, preset.factors.session_cost)
-    return Tables(
-        vote_table(preset.cooc, preset.cooc.history), ahead, behind, context_table(preset.factors), np.array(scalars)
-    )
+    cooc, own = preset.cooc, preset.own
+    ahead, behind = gain_tables(own)
+    pair = pair_rates(cooc, 0)
+    scalars = (cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items))
+    rates = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power, preset.popularity.decay_ms)
+    votes, context = vote_table(cooc, cooc.history), context_table(preset.factors)
+    return Tables(votes, ahead, behind, context, np.array(scalars), pair.weights, np.array(rates))
 
 
 def item_side(items: ItemTable) -> ItemSide:
     """Return the arrays of the table; valid until it grows."""
-    decay_ms = items.preset.popularity.decay_ms
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
         items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
-        items.texts.arrays(), landmark_ms(items.popularity_landmark, decay_ms), decay_ms,
+        items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms,
     )  # fmt: skip
 
 
 def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
     """Return the buffers around a scratch; make a new one when the scratch has grown."""
+    shape = (N_SOURCES, CANDIDATES_PER_SOURCE)
     return Workspace(
         scratch.score, scratch.touched, scratch.in_session, scratch.excluded, scratch.slot, scratch.lag,
         scratch.times_had, np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
-        np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32), np.zeros(N_SOURCES),
-        np.zeros(TERM_IDS, np.float32),
+        np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
+        np.zeros(shape, np.int32), np.zeros(shape), np.zeros(N_SOURCES, np.int32), np.zeros(TERM_IDS, np.float32),
     )  # fmt: skip
 
 
 @njit(cache=True)
-def _join(w: Workspace, source: int, rows: Int32Array, n: int) -> int:
-    """Add a source's list to the union; return its new size."""
-    for r in range(len(rows)):
-        c = w.slot[rows[r]]
-        if c < 0:
-            c = n
-            w.slot[rows[r]] = c
-            w.rows[c] = rows[r]
-            w.ranks[:, c] = ABSENT
-            n += 1
-        w.ranks[source, c] = r
+def _join(w: Workspace) -> int:
+    """Make the union of the lists, source by source, each best first; return its size."""
+    n = 0
+    for source in range(N_SOURCES):
+        for r in range(w.list_sizes[source]):
+            row = w.lists[source, r]
+            c = w.slot[row]
+            if c < 0:
+                c = n
+                w.slot[row] = c
+                w.rows[c] = row
+                for s in range(N_SOURCES):
+                    w.ranks[s, c] = ABSENT
+                n += 1
+            w.ranks[source, c] = r
+    for c in range(n):
+        w.slot[w.rows[c]] = ABSENT
     return n
 
 
 @njit(cache=True)
-def _curves(w: Workspace, source: int, first: int, n: int, scores: Float64Array, logits: bool) -> None:
-    """Fill the features of one scored source: `scores` float64[list], best first."""
+def _curves(w: Workspace, n: int) -> None:
+    """Fill the features of the scored sources from their scores and ranks."""
     x = w.features
-    for f in range(first, first + _PER_SOURCE):
-        x[f, :n] = _F32(0.0)
-    if len(scores) == 0:
-        return
-    best = scores[0]
-    for c in range(n):
-        r = w.ranks[source, c]
-        if r == ABSENT:
-            continue
-        log = _F32(scores[r] - best) if logits else _F32(math.log(_F32(scores[r] / best)))
-        x[first, c] = _F32(1.0)
-        x[first + 1, c] = math.exp(log) if logits else _F32(scores[r] / best)
-        x[first + 2, c] = _F32(1.0) + max(log, _F32(_SMALLEST_LOG)) * _F32(0.25)
-        x[first + 3, c] = _F32(10.0) / _F32(10 + r)
-        x[first + 4, c] = _F32(6.0) / _F32(6 + r)
-        x[first + 5, c] = _F32(1.0) / _F32(1 + r)
+    for at in range(len(SCORED_SOURCES)):
+        source, first = _SCORED[at], at * _PER_SOURCE
+        for f in range(first, first + _PER_SOURCE):
+            x[f, :n] = _F32(0.0)
+        scores, logits = w.list_scores[source], source == FACTORS
+        for c in range(n):
+            r = w.ranks[source, c]
+            if r == ABSENT:
+                continue
+            log = _F32(scores[r] - scores[0]) if logits else math.log(_F32(scores[r] / scores[0]))
+            x[first, c] = _F32(1.0)
+            x[first + 1, c] = math.exp(log)
+            x[first + 2, c] = _F32(1.0) + max(log, _F32(_SMALLEST_LOG)) * _F32(0.25)
+            x[first + 3, c] = _F32(10.0) / _F32(10 + r)
+            x[first + 4, c] = _F32(6.0) / _F32(6 + r)
+            x[first + 5, c] = _F32(1.0) / _F32(1 + r)
 
 
 @njit(cache=True)
@@ -258,10 +274,26 @@ def _unmark_history(w: Workspace, rows: Int32Array) -> None:
 
 @njit(cache=True)
 def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> int:
-    """Fill `rows`, `ranks` and `features` of the workspace; return how many candidates there are.
+    """Fill `rows`, `ranks`, `features` and the lists of the workspace; return how many candidates there are.
 
     Every buffer indexed by item row is clean again afterwards, but `excluded`, which is only read.
     """
+    _propose(item, user, t, w)
+    n = _join(w)
+    _mark_history(w, user.rows, user.sessions, user.session)
+    _rank_by_factors(item.factors, user, t, w, n)
+    _curves(w, n)
+    _item_features(w, item.facts, n, user.now_ms, _OTHERS)
+    _user_features(w, user.sessions, user.times_ms, user.session, n, user.now_ms, _OTHERS + 4)
+    _text_features(w, item.texts, user.rows, n, _OTHERS + 11)
+    _agreement(w, n, _OTHERS + 14)
+    _unmark_history(w, user.rows)
+    return n
+
+
+@njit(cache=True)
+def _propose(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
+    """Fill the lists of the sources that propose."""
     rows, sessions, session, scalars = user.rows, user.sessions, user.session, t.scalars
     cooc, cooc_scores = cooc_propose(
         item.cooc, item.pair, item.listable, rows, sessions, user.times_ms, session, user.pending, t.votes, scalars[0],
@@ -271,44 +303,41 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
         t.ahead, t.behind, scalars[1], scalars[2], rows, sessions, session, item.listable, w.excluded, w.in_session,
         w.slot, w.score,
     )  # fmt: skip
-    popular, _ = popular_propose(item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded)
-    n = _join(w, COOC, cooc, 0)
-    n = _join(w, OWN, own[:OWN_CANDIDATES], n)
-    n = _join(w, POPULARITY, popular[:POPULAR_CANDIDATES], n)
-    for c in range(n):
-        w.slot[w.rows[c]] = ABSENT
-    w.tops[COOC] = cooc_scores[0] if len(cooc) else 0.0
-    w.tops[OWN] = own_scores[0] if len(own) else 0.0
-    _mark_history(w, rows, sessions, session)
-    factors = _rank_by_factors(item.factors, rows, sessions, session, t.context, scalars[3], w, n)
-    _curves(w, COOC, 0, n, cooc_scores, False)
-    _curves(w, OWN, _PER_SOURCE, n, own_scores, False)
-    _curves(w, FACTORS, 2 * _PER_SOURCE, n, factors, True)
-    _item_features(w, item.facts, n, user.now_ms, _OTHERS)
-    _user_features(w, sessions, user.times_ms, session, n, user.now_ms, _OTHERS + 4)
-    _text_features(w, item.texts, rows, n, _OTHERS + 11)
-    _agreement(w, n, _OTHERS + 14)
-    _unmark_history(w, rows)
-    return n
+    popular, popular_scores = popular_propose(
+        item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded
+    )
+    _keep(w, COOC, cooc, cooc_scores, CANDIDATES_PER_SOURCE)
+    _keep(w, OWN, own, own_scores, OWN_CANDIDATES)
+    _keep(w, POPULARITY, popular, popular_scores, POPULAR_CANDIDATES)
+    w.list_sizes[FACTORS] = w.list_sizes[HOP] = 0
+    if scalars[4] > 0.0:
+        w.list_sizes[HOP] = hop_propose(
+            item.cooc, item.listable, rows, int(scalars[4]), w.score, w.touched, w.excluded,
+            w.lists[HOP, :HOP_CANDIDATES], w.list_scores[HOP, :HOP_CANDIDATES],
+        )  # fmt: skip
 
 
 @njit(cache=True)
-def _rank_by_factors(
-    f: FactorArrays, rows: Int32Array, sessions: Int32Array, session: int, table: Float64Array, cost: float,
-    w: Workspace, n: int,
-) -> Float64Array:  # fmt: skip
-    """Rank the candidates by their logits and return the best ones' logits; nothing without a history."""
-    if len(rows) == 0:
-        return np.empty(0)
-    weights = np.empty(table.shape[1], np.float32)
-    history_context(f, rows, sessions, session, table, w.z, weights)
-    logits, places = np.empty(n), np.arange(n, dtype=np.int32)
-    factor_scores(f, w.z, w.rows, n, w.in_session, cost, logits)
-    best, best_logits = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
-    m = best_of(places, logits, n, best, best_logits)
+def _keep(w: Workspace, source: int, rows: Int32Array, scores: Float64Array, most: int) -> None:
+    n = min(len(rows), most)
+    w.lists[source, :n], w.list_scores[source, :n], w.list_sizes[source] = rows[:n], scores[:n], n
+
+
+@njit(cache=True)
+def _rank_by_factors(f: FactorArrays, user: UserView, t: Tables, w: Workspace, n: int) -> None:
+    """Rank the candidates by their logits; nothing without a history."""
+    if len(user.rows) == 0 or len(w.z) == 0:
+        return
+    weights = np.empty(t.context.shape[1], np.float32)
+    history_context(f, user.rows, user.sessions, user.session, t.context, w.z, weights)
+    logits, places = np.empty(n), np.arange(n).astype(np.int32)
+    factor_scores(f, w.z, w.rows, n, w.in_session, t.scalars[3], logits)
+    best = np.empty(CANDIDATES_PER_SOURCE, np.int32)
+    m = best_of(places, logits, n, best, w.list_scores[FACTORS])
     for r in range(m):
         w.ranks[FACTORS, best[r]] = r
-    return best_logits[:m]
+        w.lists[FACTORS, r] = w.rows[best[r]]
+    w.list_sizes[FACTORS] = m
 
 
 def copy_of(w: Workspace, n: int) -> Evidence:

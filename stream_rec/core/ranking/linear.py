@@ -18,14 +18,14 @@ from collections.abc import Mapping
 import numpy as np
 from numba import njit
 
-from stream_rec.core.features import FEATURES
+from stream_rec.core.features import FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import SOURCE_NAMES
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array
 from stream_rec.errors import ConfigError
 
 _SUMS = {"reassoc", "contract", "nsz"}
 
-PINNED = {"cooc": "cooc.share", "own": "own.share", "factors": "factors.share", "popularity": "popularity.r10"}
+PINNED = {name: f"{name}.share" for name in SCORED_SOURCES} | {"popularity": "popularity.r10"}
 """Source name -> the feature its pinned weight multiplies; all lie between 0 and 1."""
 
 

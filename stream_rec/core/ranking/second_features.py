@@ -1,4 +1,4 @@
-"""What the second stage looks at: 28 figures of each of the linear ranker's best candidates.
+"""What the second stage looks at: 33 figures of each of the linear ranker's best candidates.
 
 They say what a sum cannot use alone: how old the item is, when and how regularly this user came back to it, whether it
 followed the last item before, what the last items' neighbours say one by one. Names and meanings: `SECOND_FEATURES`.
@@ -22,9 +22,10 @@ SECOND_CANDIDATES = 60
 
 _F = len(SECOND_FEATURES)
 _AT = {name: at for at, name in enumerate(SECOND_FEATURES)}
-_ITEM, _HAD, _PAIR = _AT["item.7d"], _AT["had.share"], _AT["followed.ago"]
+_ITEM, _HAD, _FOLLOWED, _PAIR = _AT["item.7d"], _AT["had.share"], _AT["followed.ago"], _AT["pair.last"]
+_SESSION = _AT["session.lines"]
 _COOC_LOG, _FACTORS_LOG = FEATURES.index("cooc.log"), FEATURES.index("factors.log")
-_TEXT = FEATURES.index("text.last")
+_TEXT, _TEXTS = FEATURES.index("text.last"), FEATURES.index("text.recent")
 _NO_RANK, _NO_LOG, _NO_LAG, _NO_SESSION = 101.0, -9.0, 9999.0, 999.0
 _FOLLOWING, _RECENT = 8, 10
 _F32 = np.float32
@@ -37,11 +38,11 @@ def _source_figures(
     pair = item.pair
     landmark = pair.landmark * HALVINGS_PER_EPOCH * math.log(2.0) * pair.decay_ms
     growth = (1.0 - pair.mass_power - pair.candidate_power) * (user.now_ms - landmark) / pair.decay_ms
-    cooc_top = math.log(w.tops[COOC]) - growth if w.tops[COOC] > 0.0 else 0.0
-    own_top = math.log(w.tops[OWN]) if w.tops[OWN] > 0.0 else 0.0
+    cooc_top = math.log(w.list_scores[COOC, 0]) - growth if w.list_sizes[COOC] > 0 else 0.0
+    own_top = math.log(w.list_scores[OWN, 0]) if w.list_sizes[OWN] > 0 else 0.0
     for r in range(len(best)):
         c, x = best[r], out[r]
-        cooc, factors = w.ranks[COOC, c], w.ranks[FACTORS, c]
+        cooc, own, factors = w.ranks[COOC, c], w.ranks[OWN, c], w.ranks[FACTORS, c]
         x[0] = (w.features[_COOC_LOG, c] - 1.0) * 4.0 if cooc >= 0 else _NO_LOG
         x[1] = cooc if cooc >= 0 else _NO_RANK
         x[2], x[3] = cooc_top, own_top
@@ -55,11 +56,13 @@ def _source_figures(
                 least = min(least, float(w.ranks[s, c]))
         x[7], x[8] = fused, least
         x[9], x[10] = linear[r] - linear[0], r
+        x[11] = own if own >= 0 else _NO_RANK
 
 
 @njit(cache=True)
 def _item_figures(item: ItemSide, w: Workspace, best: Int32Array, now_ms: int, out: Float32Array) -> None:
-    growth = (now_ms - item.popularity_landmark_ms) / item.popularity_decay_ms
+    landmark = item.popularity_landmark * HALVINGS_PER_EPOCH * math.log(2.0)
+    growth = now_ms / item.popularity_decay_ms - landmark
     for r in range(len(best)):
         row, x = w.rows[best[r]], out[r]
         facts = item.facts[row]
@@ -79,6 +82,7 @@ def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> No
     rows, sessions, times_ms, h = user.rows, user.sessions, user.times_ms, len(user.rows)
     times, lag, n_sessions = np.zeros(m, np.int32), np.zeros(m, np.int32), np.zeros(m, np.int32)
     last_session, followed = np.zeros(m, np.int32), np.zeros(m, np.int32)
+    next_times, nearest = np.zeros(m, np.int32), np.zeros(m, np.int32)
     first_ms, last_ms = np.zeros(m, np.int64), np.zeros(m, np.int64)
     last_item, ordinal = rows[h - 1] if h > 0 else -1, 0
     for k in range(h):
@@ -97,6 +101,8 @@ def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> No
                 p = w.slot[rows[f]]
                 if p >= 0:
                     followed[p] = ordinal
+                    next_times[p] += f == k + 1
+                    nearest[p] = min(nearest[p], f - k) if nearest[p] > 0 else f - k
     if h > 0 and sessions[h - 1] != user.session:
         ordinal += 1
     for p in range(m):
@@ -110,7 +116,8 @@ def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> No
             x[_HAD + 3], x[_HAD + 4] = n_sessions[p], ordinal - last_session[p]
             if n_sessions[p] > 1:
                 x[_HAD + 5] = away_ms / ((last_ms[p] - first_ms[p]) / (n_sessions[p] - 1) + HOUR_MS)
-        x[_PAIR] = ordinal - followed[p] if followed[p] > 0 else _NO_SESSION
+        x[_FOLLOWED] = ordinal - followed[p] if followed[p] > 0 else _NO_SESSION
+        x[_FOLLOWED + 1], x[_FOLLOWED + 2] = next_times[p], nearest[p]
 
 
 @njit(cache=True)
@@ -119,10 +126,10 @@ def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Flo
     rows, sessions, h = user.rows, user.sessions, len(user.rows)
     cooc, lines = item.cooc, 0
     for p in range(m):
-        out[p, _PAIR + 1], out[p, _PAIR + 2] = 0.0, 0.0
+        out[p, _PAIR], out[p, _PAIR + 1], out[p, _PAIR + 2] = 0.0, 0.0, 0.0
     while lines < h and sessions[h - 1 - lines] == user.session:
         lines += 1
-    for k in range(1, min(h, max(1, min(lines, _RECENT))) + 1):
+    for k in range(1, min(h, max(2, min(lines, _RECENT))) + 1):
         j = rows[h - k]
         if cooc.pair_mass[j] <= 0.0:
             continue
@@ -130,8 +137,8 @@ def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Flo
             p = w.slot[cooc.neighbour_rows[j, q]]
             if p >= 0:
                 share = _F32(cooc.neighbour_weights[j, q] / cooc.pair_mass[j])
-                if k == 1:
-                    out[p, _PAIR + 1] = share
+                if k <= 2:
+                    out[p, _PAIR + k - 1] = share
                 if k <= lines:
                     out[p, _PAIR + 2] = max(out[p, _PAIR + 2], share)
     return lines
@@ -162,7 +169,7 @@ def second_features(
     lines = _pair_figures(item, user, w, m, out)
     gap = math.log(1.0 + max(0, user.now_ms - user.times_ms[h - 1]) / 1000.0) if h > 0 else -1.0
     for r in range(m):
-        out[r, _PAIR + 3], out[r, _PAIR + 4] = lines, gap
-        out[r, _PAIR + 5] = w.features[_TEXT, best[r]]
+        out[r, _SESSION], out[r, _SESSION + 1] = lines, gap
+        out[r, _SESSION + 2], out[r, _SESSION + 3] = w.features[_TEXT, best[r]], w.features[_TEXTS, best[r]]
         w.slot[w.rows[best[r]]] = -1
     return out

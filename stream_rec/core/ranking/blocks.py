@@ -1,0 +1,119 @@
+"""The item table, the workspace and the preset's tables as blocks of addresses, and back again inside kernels.
+
+See `core/kernel_memory.py` for why. Each pair below, the block and its `…_at`, is one layout: change both.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from stream_rec.core.features import FEATURES
+from stream_rec.core.kernel_memory import (
+    block_of,
+    facts_at,
+    float32_at,
+    float32_rows_at,
+    float64_at,
+    float64_rows_at,
+    int32_at,
+    int32_rows_at,
+    int64_at,
+    uint8_at,
+    uint8_rows_at,
+    uint16_rows_at,
+    uint32_at,
+)
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE
+from stream_rec.core.ranking.evidence import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
+from stream_rec.core.sources.cooc import PairRates
+from stream_rec.core.state.item_text import TextArrays
+from stream_rec.core.state.items import CoocArrays, FactorArrays, ItemTable
+from stream_rec.core.state.popular import POPULAR_SIZE
+from stream_rec.core.state.text_terms import TERM_IDS, TERMS
+from stream_rec.core.types import Int64Array
+
+_PAIR_LANDMARK, _POPULARITY_LANDMARK = 3, 4
+_F = len(FEATURES)
+
+
+class ItemBlock:
+    """The block of an item table, made anew when the table has grown."""
+
+    def __init__(self, items: ItemTable) -> None:
+        self._items = items
+        self._facts, self._texts = items.facts, items.texts.arrays()
+        self._block = self._make()
+
+    def current(self) -> Int64Array:
+        """Return the block as of now; valid until a row is added."""
+        items = self._items
+        if self._facts is not items.facts or self._texts is not items.texts.arrays():
+            self._facts, self._texts = items.facts, items.texts.arrays()
+            self._block = self._make()
+        self._block[_PAIR_LANDMARK], self._block[_POPULARITY_LANDMARK] = items.pair_landmark, items.popularity_landmark
+        return self._block
+
+    def _make(self) -> Int64Array:
+        items, texts = self._items, self._texts
+        k, d = items.neighbour_rows.shape[1], items.factor_out.shape[1]
+        return block_of(
+            items.capacity, k, d, 0, 0, items.facts, items.neighbour_rows, items.neighbour_weights, items.factor_out,
+            items.factor_in, items.popular_rows, items.popular_size, texts.terms, texts.weights, texts.scale,
+            texts.repeats, texts.log_price, texts.document_count, texts.documents, len(texts.scale),
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
+    """Return the item table behind a block."""
+    rates = t.rates
+    n, k, d, n_texts = b[0], b[1], b[2], b[19]
+    facts = facts_at(b[5], n)
+    cooc = CoocArrays(
+        int32_rows_at(b[6], n, k), float32_rows_at(b[7], n, k), facts["neighbour_count"], facts["pair_mass"],
+        facts["mass_vote"], facts["mass_candidate"],
+    )  # fmt: skip
+    factors = FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), facts)
+    pair = PairRates(t.pairs, b[_PAIR_LANDMARK], rates[0], rates[1], rates[2], rates[3])
+    texts = TextArrays(
+        uint16_rows_at(b[12], n_texts, TERMS), uint8_rows_at(b[13], n_texts, TERMS), float32_at(b[14], n_texts),
+        uint32_at(b[15], n_texts), float32_at(b[16], n_texts), int32_at(b[17], TERM_IDS), int64_at(b[18], 1),
+    )  # fmt: skip
+    return ItemSide(
+        cooc, factors, facts, facts["listable"], int32_at(b[10], POPULAR_SIZE), int64_at(b[11], 1), facts["popularity"],
+        pair, texts, b[_POPULARITY_LANDMARK], rates[4],
+    )  # fmt: skip
+
+
+def workspace_block(w: Workspace) -> Int64Array:
+    """Return the block of a workspace, which must be kept as long."""
+    return block_of(len(w.score), len(w.z), *w)
+
+
+@njit(cache=True)
+def workspace_at(b: Int64Array) -> Workspace:
+    """Return the workspace behind a block."""
+    n, d, most = b[0], b[1], CANDIDATES_PER_SOURCE
+    return Workspace(
+        float64_at(b[2], n), int32_at(b[3], n + 1), uint8_at(b[4], n), uint8_at(b[5], n), int32_at(b[6], n),
+        int32_at(b[7], n), int32_at(b[8], n), int32_at(b[9], MOST_CANDIDATES),
+        int32_rows_at(b[10], N_SOURCES, MOST_CANDIDATES), float32_rows_at(b[11], _F, MOST_CANDIDATES),
+        float32_at(b[12], d), int32_rows_at(b[13], N_SOURCES, most), float64_rows_at(b[14], N_SOURCES, most),
+        int32_at(b[15], N_SOURCES), float32_at(b[16], TERM_IDS),
+    )  # fmt: skip
+
+
+def tables_block(t: Tables) -> Int64Array:
+    """Return the block of a preset's tables, which must be kept as long."""
+    sizes = (t.votes.shape[1], t.ahead.shape[0], t.ahead.shape[1], t.behind.shape[1], t.context.shape[1])
+    return block_of(*sizes, t.pairs.shape[1], len(t.scalars), len(t.rates), *t)
+
+
+@njit(cache=True)
+def tables_at(b: Int64Array) -> Tables:
+    """Return the tables behind a block."""
+    return Tables(
+        float64_rows_at(b[8], 2, b[0]), float64_rows_at(b[9], b[1], b[2]), float64_rows_at(b[10], b[1], b[3]),
+        float64_rows_at(b[11], 2, b[4]), float64_at(b[12], b[6]), float64_rows_at(b[13], 2, b[5]),
+        float64_at(b[14], b[7]),
+    )  # fmt: skip

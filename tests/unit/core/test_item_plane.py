@@ -2,16 +2,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from stream_rec.core.deltas import CountEntry, FrameBuilder
+from stream_rec.core.features import FEATURES
+from stream_rec.core.gradients import RoundGradients, encode_part
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import CoocParams, Preset
 from stream_rec.core.state.item_codec import decode_row, decode_watermark
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.ranker_weights import RANKER_KEY
 from stream_rec.core.types import item_hash
 from stream_rec.errors import ConfigError, CorruptStateError
-from tests.twins.count_streams import new_plane
+from tests.twins.count_streams import SMALL, new_plane
 
 ALL = 2**31
 
@@ -131,3 +135,87 @@ def test_junk_is_refused() -> None:
         plane.apply(0, b"junk", 0)
     with pytest.raises(CorruptStateError):
         plane.assign(0, b"junk")
+
+
+def learned_frame(offset: int, item_id: str, n_features: int = len(FEATURES), dimensions: int = 6) -> bytes:
+    """An event of a first-time item, the gradient of that item as its own target, and an example."""
+    round_ = RoundGradients(dimensions, 4)
+    round_.members.value[0], round_.members.n_targets[0], round_.members.start[1] = -1.0, 1, 1
+    round_.context[0] = 0.5
+    round_.commit(0, 0, offset)
+    round_.add_example((0, 0, offset), 0, np.ones(n_features, np.float32))
+    hashes, slot = np.array([item_hash(item_id)], np.uint64), np.full(1, -1, np.int32)
+    builder = FrameBuilder(1)
+    builder.add(event(offset, item_id))
+    return builder.build({0: encode_part(round_, hashes, 0, 1, slot, True)})[0]
+
+
+def learned(items: ItemTable) -> tuple[bytes, list[int]]:
+    return items.factor_out[: items.n].tobytes(), items.ranker.examples.tolist()
+
+
+def test_a_frame_of_counts_and_gradients_is_applied_whole_and_once() -> None:
+    items, plane = new_plane(1)
+    first = ItemTable(SMALL)
+    first.intern("a")
+    assert plane.apply(0, learned_frame(0, "a"), 0) == 1
+    after = learned(items)
+    assert after[0] != first.factor_out[:1].tobytes()
+    assert (after[1], items.facts["factor_bias"][0] > 0) == ([1, 0], True)
+    assert plane.apply(0, learned_frame(0, "a"), 1) == 0
+    assert (learned(items), counts(items)) == (after, {"a": 1})
+
+
+def test_a_step_of_the_factors_is_the_learning_rate_away_from_the_gradient() -> None:
+    """The accumulator begins at next to nothing, so the first step has a mean square of rate squared."""
+    items, plane = new_plane(1)
+    items.intern("a")
+    before = items.factor_out[0].copy()
+    plane.apply(0, learned_frame(0, "a"), 0)
+    np.testing.assert_allclose(items.factor_out[0] - before, SMALL.factors.learning_rate, rtol=1e-3)
+    assert items.facts["factor_bias"][0] == pytest.approx(SMALL.factors.learning_rate, rel=1e-3)
+
+
+def test_gradients_of_another_number_of_factors_are_passed_over_and_counts_are_not() -> None:
+    items, plane = new_plane(1)
+    items.intern("a")
+    before = items.factor_out[0].copy()
+    assert plane.apply(0, learned_frame(0, "a", dimensions=5), 0) == 1
+    np.testing.assert_array_equal(items.factor_out[0], before)
+    assert (counts(items), items.ranker.examples.tolist()) == ({"a": 1}, [1, 0])
+
+
+def test_examples_of_a_release_with_other_features_are_passed_over() -> None:
+    items, plane = new_plane(1)
+    plane.apply(0, learned_frame(0, "a", n_features=len(FEATURES) - 1), 0)
+    assert (counts(items), items.ranker.examples.tolist()) == ({"a": 1}, [0, 0])
+
+
+def test_the_weights_are_handed_out_when_they_have_learned() -> None:
+    _, plane = new_plane(1)
+    plane.apply(0, learned_frame(0, "a"), 0)
+    assert [key for key, _ in plane.flush(0, ALL)] == [RANKER_KEY, b"a"]
+    assert plane.flush(0, ALL) == []
+    plane.apply(0, frame(event(1, "a")), 1)
+    assert [key for key, _ in plane.flush(0, ALL)] == [b"a"]
+
+
+def test_a_repeated_frame_moves_the_offset_of_no_row_back() -> None:
+    """A row that reached `item-rows` ahead of the watermark knows better than the frames that come again."""
+    items, plane = new_plane(1)
+    frames = [learned_frame(offset, "a") for offset in range(3)]
+    for offset, one in enumerate(frames):
+        plane.apply(0, one, offset)
+    after, row = learned(items), items.intern("a")
+    plane.revoke(0)
+    plane.assign(0, None)
+    for offset, one in enumerate(frames):
+        plane.apply(0, one, offset)
+        assert items.delta_offset[row] == 2
+    assert (learned(items), counts(items)) == (after, {"a": 3})
+
+
+def test_of_two_shards_one_hands_out_the_weights() -> None:
+    items, plane = new_plane(2)
+    items.ranker.delta_offset = 5
+    assert [[key for key, _ in plane.flush(shard, ALL)] for shard in range(2)] == [[RANKER_KEY], []]

@@ -49,15 +49,15 @@ def add_lines(state: UserState, lines: list[tuple[int, int, int, int]]) -> None:
         state.append(item_hash, 0, time_ms, state.session, kind)
 
 
+NOT_STORED = ("history", "last_list", "hidden", "event_ids", "hidden_changed", "hidden_stored", "pending_lines")
+"""Compared apart below, or of this round only."""
+
+
 def contents(state: UserState) -> dict[str, object]:
     """Everything of a state that must survive a round trip, as plain values."""
     history = state.history
     columns = history.hashes_view(), history.times_view(), history.sessions_view(), history.kinds()
-    plain = {
-        name: getattr(state, name)
-        for name in UserState.__slots__
-        if name not in ("history", "last_list", "hidden", "event_ids", "hidden_changed", "hidden_stored")
-    }
+    plain = {name: getattr(state, name) for name in UserState.__slots__ if name not in NOT_STORED}
     return plain | {
         "lines": list(zip(*(column.tolist() for column in columns), strict=True)),
         "n_total": history.n_total,

@@ -12,7 +12,6 @@ import pytest
 from stream_rec.backtest.catalogue import CatalogueItem, load_catalogue, parse_items_columns, read_catalogue
 from stream_rec.backtest.run import BacktestRequest, run_backtest
 from stream_rec.core.presets import PRESETS
-from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
 
@@ -96,9 +95,9 @@ def test_only_texts_are_made_of_several_columns() -> None:
 
 
 def test_loading_gives_rows_texts_and_prices_and_makes_nothing_listable() -> None:
-    items, texts = ItemTable(PRESETS["retail"]), ItemText(capacity=1)
-    assert load_catalogue(ITEMS, items, texts) == 2
-    t = texts.arrays()
+    items = ItemTable(PRESETS["retail"], capacity=1)
+    assert load_catalogue(ITEMS, items) == 2
+    texts, t = items.texts, items.texts.arrays()
     assert items.ids == ["mug", "cup"]
     assert not items.listable.any()
     assert np.isnan(t.log_price[1])
@@ -106,7 +105,7 @@ def test_loading_gives_rows_texts_and_prices_and_makes_nothing_listable() -> Non
     assert (texts.documents, texts.capacity) == (1, items.capacity)
 
 
-def test_a_backtest_knows_the_texts_before_the_first_event_and_ranks_as_without_them(tmp_path: Path) -> None:
+def test_a_backtest_knows_the_texts_before_the_first_event_and_fusion_does_not_look_at_them(tmp_path: Path) -> None:
     log = written(
         tmp_path / "log",
         "timestamp_ms,user_id,item_id,event\n"
@@ -115,4 +114,4 @@ def test_a_backtest_knows_the_texts_before_the_first_event_and_ranks_as_without_
     items = written(tmp_path / "items", "item_id,title\n" + "".join(f"i{i * i % 7},Item {i}\n" for i in range(9)))
     without, with_them = (run_backtest(BacktestRequest(log, items=path), iter) for path in (None, items))
     assert (without["texts"], with_them["texts"]) == (0, 4)
-    assert without["fresh"] == with_them["fresh"]
+    assert without["rankers"]["fusion"] == with_them["rankers"]["fusion"]

@@ -91,12 +91,16 @@ class WorkerSettings(Section):
 class RankingSettings(Section):
     """What goes into a list."""
 
-    preset: str = Field("retail", description="Parameters of the algorithms: retail, clicks or movies.")
+    preset: str = Field("retail", description="Parameters of the algorithms: retail, clicks, next-click or movies.")
     list_size: int = Field(LIST_SIZE, ge=1, le=100, description="Items in a published list.")
-    exclude: Literal["nothing", "bought", "had"] = Field(
-        "nothing", description="Items left out: nothing, bought (purchased), had (any event of this user)."
+    exclude: Literal["nothing", "current", "bought", "had"] = Field(
+        "nothing",
+        description="Items left out: nothing, current (the last one), bought (purchased), had (any event of this user).",
     )
 
+    refresh_days: int = Field(
+        7, ge=0, description="An idle user's list is made anew this often, because items change meanwhile; 0 = never."
+    )
     sample_every: int = Field(
         4, ge=0, description="One in so many events is ranked just before learning, to train the rankers; 0 = none."
     )

@@ -31,7 +31,14 @@ _COLUMNS = ("n", "mrr@20", "hr@20", "ndcg@20")
 
 
 def run_published(
-    train: Path, test: Path, log_format: LogFormat, preset: Preset, batch: int, compare: bool, progress: Progress
+    train: Path,
+    test: Path,
+    log_format: LogFormat,
+    preset: Preset,
+    batch: int,
+    cascade: bool,
+    compare: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return {"methods": [{"name", "n", "mrr@20", "hr@20", "ndcg@20"}], …}, the product first.
 
@@ -43,6 +50,8 @@ def run_published(
     ----------
     batch
         Events per round of the training; 1 learns from every event before the next.
+    cascade
+        Whether the second stage orders the lists; it is frozen with the items.
     compare
         Whether the baselines go through the same.
 
@@ -58,7 +67,7 @@ def run_published(
     trained, tested = list(read_log(train, log_format)), list(read_log(test, log_format))
     events = [event._replace(index=index) for index, event in enumerate(chain(trained, tested))]
     first = len(trained)
-    own = _product_places(events, first, preset, batch, progress)
+    own = _product_places(events, first, preset, batch, cascade, progress)
     if not (own != NOT_SCORED).any():
         raise ConfigError(f"--test: need a session of two events or more; got none in {test}. Name a log of sessions.")
     methods = [{"name": "stream-rec", **published_figures(own)}]
@@ -99,10 +108,12 @@ def table_of_published(figures: dict[str, Any]) -> Table:
     return table
 
 
-def _product_places(events: Sequence[LogEvent], first: int, preset: Preset, batch: int, progress: Progress) -> Places:
+def _product_places(
+    events: Sequence[LogEvent], first: int, preset: Preset, batch: int, cascade: bool, progress: Progress
+) -> Places:
     """Return int8[events]: the planes' places at the events from `first` on that continue a session of the test."""
     keeper = PlaceKeeper(None, len(events), discovery=False)
-    settings = BacktestSettings(exclude=EXCLUDE, batch=batch, fresh_every=0)
+    settings = BacktestSettings(exclude=EXCLUDE, batch=batch, cascade=cascade)
     backtest = Backtest(settings, preset, ItemTable(preset), None)
     backtest.run(progress(events[:first]), _drop_lists)
     backtest.freeze(keeper)

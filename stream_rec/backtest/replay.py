@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import Observer
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.cascade import new_cascade
+from stream_rec.core.ranking.second_stage import Frozen
 from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.core.rounds import RoundResult, RoundStats
 from stream_rec.core.state.items import ItemTable
@@ -27,16 +28,24 @@ SHARD = 0
 
 SWEEP_LIMIT = 1000
 
+EVERYBODY = 1 << 30
+"""The second stage is never left out here: a backtest has no backlog to work off."""
+
 NEVER_MS = 1 << 47
 """Nobody expires in a backtest: whether a user is known is the log's to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestSettings:
-    """How a log is replayed: `batch` events make a round; frames reach the item plane `replica_lag_events` later."""
+    """How a log is replayed.
+
+    `batch` events make a round, or all events of `batch_ms` of event time where that is above 0; frames reach the item
+    plane `replica_lag_events` later.
+    """
 
     exclude: str = "nothing"
     batch: int = 1
+    batch_ms: int = 0
     replica_lag_events: int = 0
     fresh_every: int = 1
     cascade: bool = True
@@ -62,7 +71,7 @@ class Backtest:
             partitions=1,
             exclude=settings.exclude,
             fresh_every=settings.fresh_every,
-            thorough_users=settings.batch,
+            thorough_users=EVERYBODY,
             pinned=settings.pinned,
             idle_user_ms=NEVER_MS,
         )
@@ -84,7 +93,9 @@ class Backtest:
 
     def run(self, events: Iterable[LogEvent], on_lists: Callable[[RoundResult, list[LogRecord]], None]) -> None:
         """Replay the log; `on_lists` gets every round's result with the records that made it."""
-        for batch in _batches(events, self._settings.batch):
+        settings = self._settings
+        rounds = _by_time(events, settings.batch_ms) if settings.batch_ms else _batches(events, settings.batch)
+        for batch in rounds:
             records = [self._record(event) for event in batch]
             self._sweep(records[0].timestamp)
             result = self._user_plane.process({0: records}, {0: self.store}, None)
@@ -101,7 +112,9 @@ class Backtest:
             self._apply_next_frame()
         self._frozen = True
         looking = replace(self._plane_settings, fresh_every=1)
-        self._user_plane = UserPlane(looking, self._preset, self.items, 1, observer=observer)
+        second = None if self.cascade is None else Frozen(self.cascade)
+        self.cascade = None
+        self._user_plane = UserPlane(looking, self._preset, self.items, 1, observer=observer, second=second)
 
     def _record(self, event: LogEvent) -> LogRecord:
         topic = source_topic(event)
@@ -134,6 +147,7 @@ class Backtest:
         self.stats.applied += result.stats.applied
         self.stats.duplicates += result.stats.duplicates
         self.stats.dead += result.stats.dead
+        self.stats.gradient_bytes += result.stats.gradient_bytes
 
     def _apply_next_frame(self) -> None:
         self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)
@@ -159,6 +173,11 @@ def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:
     iterator = iter(events)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def _by_time(events: Iterable[LogEvent], width_ms: int) -> Iterator[list[LogEvent]]:
+    for _, batch in groupby(events, key=lambda event: event.timestamp_ms // width_ms):
+        yield list(batch)
 
 
 def counts(stats: RoundStats) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import msgspec
 from stream_rec.backtest.catalogue import load_catalogue, read_catalogue
 from stream_rec.backtest.compare import compare
 from stream_rec.backtest.event_log import LogEvent, read_log
+from stream_rec.backtest.explain import Explainer, weights_of
 from stream_rec.backtest.html_report import write_report
 from stream_rec.backtest.log_format import LogFormat
 from stream_rec.backtest.places import PlaceKeeper
@@ -23,7 +24,10 @@ from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
+from stream_rec.core.looks import Observer
 from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.ranking.cascade import Cascade
+from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
@@ -40,7 +44,11 @@ class BacktestRequest:
     repeats: str = "allowed"
     preset: str = "retail"
     batch: int = 1
+    batch_ms: int = 0
     replica_lag_events: int = 0
+    cascade: bool = True
+    pin: tuple[tuple[str, float], ...] = ()
+    explain: Path | None = None
     log_format: LogFormat = field(default_factory=LogFormat)
     limit: int | None = None
     trace: Path | None = None
@@ -77,16 +85,23 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     settings = BacktestSettings(
         exclude="had" if request.repeats == "excluded" else "nothing",
         batch=request.batch,
+        batch_ms=request.batch_ms,
         replica_lag_events=request.replica_lag_events,
         fresh_every=request.every,
+        cascade=request.cascade,
+        pinned=request.pin,
     )
     with ExitStack() as files:
-        trace, lists = (
-            files.enter_context(_writable(path)) if path else None for path in (request.trace, request.lists)
+        trace, lists, explained = (
+            files.enter_context(_writable(path)) if path else None
+            for path in (request.trace, request.lists, request.explain)
         )
         scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
         keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had")
-        backtest = Backtest(settings, preset, items, keeper)
+        observer: Observer = keeper
+        if explained is not None:
+            observer = Explainer(keeper, items, pinned_weights(dict(request.pin)) if request.pin else None, explained)
+        backtest = Backtest(settings, preset, items, observer)
         started, cpu_started = perf_counter(), process_time()
         backtest.run(progress(events), _list_writer(lists))
         seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
@@ -95,6 +110,9 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         "events": counts(backtest.stats),
         "texts": items.texts.documents,
         **scorer.as_dict(),
+        "weights": weights_of(items),
+        "second_stage": second_stage_of(backtest.cascade),
+        "gradient_bytes_per_event": backtest.stats.gradient_bytes / max(1, backtest.stats.applied),
         "seconds": seconds,
         "events_per_s": len(events) / max(seconds, 1e-9),
         "bytes_per_user": backtest.bytes_per_user(),
@@ -124,7 +142,9 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
     for option, present in given.items():
         if present:
             raise ConfigError(f"--test: need a backtest without {option}; got both. Leave one of them out.")
-    return run_published(request.log, test, request.log_format, preset, request.batch, request.compare, progress)
+    return run_published(
+        request.log, test, request.log_format, preset, request.batch, request.cascade, request.compare, progress
+    )
 
 
 def _preset(request: BacktestRequest) -> Preset:
@@ -170,3 +190,16 @@ def _list_writer(out: TextIO | None) -> Callable[[RoundResult, list[LogRecord]],
             out.write(json.dumps(line) + "\n")
 
     return write
+
+
+def second_stage_of(cascade: Cascade | None) -> dict[str, Any] | None:
+    """Return how the second stage did: running means of the reciprocal rank among the best candidates, and trials."""
+    if cascade is None:
+        return None
+    return {
+        "live": cascade.live is not None,
+        "trials": cascade.decisions,
+        "linear": cascade.linear_rank.value,
+        "network": cascade.fallback_rank.value,
+        "forest": cascade.live_rank.value,
+    }

@@ -15,6 +15,7 @@ def command(
     ] = "allowed",
     preset: Annotated[str, typer.Option(help="retail | clicks | movies.")] = "retail",
     batch: Annotated[int, typer.Option(min=1, help="Events per round.")] = 1,
+    batch_ms: Annotated[int, typer.Option(min=0, help="Rounds of so much event time instead; 0 = by --batch.")] = 0,
     replica_lag_events: Annotated[int, typer.Option(min=0, help="Item counts are seen this many events later.")] = 0,
     columns: Annotated[
         str | None, typer.Option(help="Names in a foreign log: user_id=CustomerID,item_id=StockCode,…")
@@ -39,9 +40,14 @@ def command(
     trace: Annotated[Path | None, typer.Option(help="Write one JSON line per scored event.")] = None,
     trace_source: Annotated[
         str,
-        typer.Option(help="Whose order: list | linear | fusion | cooc | own | factors | popularity."),
+        typer.Option(help="Whose order: list | linear | fusion | cooc | own | factors | hop | popularity."),
     ] = "list",
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    cascade: Annotated[bool, typer.Option(help="Order the best candidates anew with a forest.")] = True,
+    pin: Annotated[str, typer.Option(help="Weights of sources instead of learned ones: cooc=0.7,own=0.3.")] = "",
+    explain: Annotated[
+        Path | None, typer.Option(help="Write what each source added to each item's score, one JSON line per event.")
+    ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Rank afresh at every n-th event of a topic only; all are learned from.")
     ] = 1,
@@ -60,12 +66,17 @@ def command(
     from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.backtest.run import BacktestRequest, run_backtest
     from stream_rec.cli.progress import bar, silent
+    from stream_rec.config import parse_weights
 
     request = BacktestRequest(
         log=log,
         repeats=repeats,
         preset=preset,
         batch=batch,
+        batch_ms=batch_ms,
+        cascade=cascade,
+        pin=parse_weights(pin, "--pin"),
+        explain=explain,
         replica_lag_events=replica_lag_events,
         log_format=parse_log_format(columns, drop_prefix, sort, event, minimum),
         limit=limit,

@@ -5,7 +5,7 @@ Values come from the project's measurements; choose on the first half of a log, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -136,24 +136,34 @@ class Preset:
     fit: FitParams = field(default_factory=FitParams)
 
 
+_CLICKS = CoocParams(
+    decay_ms=30 * DAY_MS,
+    window=12,
+    distance_power=1.5,
+    backward_weight=1.5,
+    history_power=1.8,
+    other_session=0.05,
+    mass_power=0.7,
+    candidate_power=0.3,
+    in_session=1.5,
+)
+_CLICK_FACTORS = FactorParams(
+    history=5, other_session=0.6, learning_rate=0.3, negatives=64, session_cost=0.0, initial=0.1
+)
+
 PRESETS = {
     "retail": Preset(),
     "clicks": Preset(
         name="clicks",
-        cooc=CoocParams(
-            decay_ms=30 * DAY_MS,
-            window=12,
-            distance_power=1.5,
-            backward_weight=1.5,
-            history_power=1.8,
-            other_session=0.05,
-            mass_power=0.7,
-            candidate_power=0.3,
-            in_session=1.5,
-        ),
-        factors=FactorParams(
-            history=5, other_session=0.6, learning_rate=0.3, negatives=64, session_cost=0.0, initial=0.1
-        ),
+        cooc=_CLICKS,
+        factors=_CLICK_FACTORS,
+        hop=HopParams(items=2),
+        ranker=RankerParams(learning_rate=0.02),
+    ),
+    "next-click": Preset(  # clicks, for lists without the item that is looked at (ranking.exclude = current)
+        name="next-click",
+        cooc=replace(_CLICKS, backward_weight=0.5, in_session=4.0, mass_power=0.5, candidate_power=0.2),
+        factors=_CLICK_FACTORS,
         hop=HopParams(items=2),
         ranker=RankerParams(learning_rate=0.02),
     ),

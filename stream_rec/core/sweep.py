@@ -1,6 +1,11 @@
-"""The sweep: when a session has ended its user gets the list for the next visit; who stays away expires."""
+"""The sweep: when a session has ended its user gets the list for the next visit, and a new one now and then.
+
+Items change while a user is away; so the list is made anew every `refresh_ms` until they come back or expire.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from stream_rec.core.partitioning import partition_of
 from stream_rec.core.publishing import Publisher
@@ -13,16 +18,41 @@ VISITOR_KEY = b"*"
 """Key of the list for a visitor nobody knows yet."""
 
 
+class Pauses(NamedTuple):
+    """How long until a visit list is made anew (0 = never), and until a silent user is forgotten."""
+
+    refresh_ms: int
+    idle_user_ms: int
+
+    def next_deadline_ms(self, last_event_ms: int, now_ms: int) -> int:
+        """Return when to look at a user again who has just got a visit list.
+
+        `now_ms` is the stream's time or the clock's, whichever is later: while an old log is replayed in minutes, nobody
+        is refreshed for each of its weeks.
+
+        Examples
+        --------
+        >>> pauses = Pauses(refresh_ms=7, idle_user_ms=20)
+        >>> [pauses.next_deadline_ms(100, now) for now in (101, 108, 115)]
+        [108, 115, 120]
+        >>> Pauses(0, 20).next_deadline_ms(100, 101)
+        120
+        """
+        expires_ms = last_event_ms + self.idle_user_ms
+        return min(expires_ms, now_ms + self.refresh_ms) if self.refresh_ms else expires_ms
+
+
 class Sweeper:
     """Acts on the deadline index (deadline, user) of a partition's store.
 
-    A user's deadline is the end of the session first, and then, once the visit list is out, the day they expire.
+    A user's deadline is the end of the session first, and then, once the visit list is out, the next refresh or the
+    day they expire.
     """
 
-    def __init__(self, cache: UserCache, publisher: Publisher, idle_user_ms: int, partitions: int) -> None:
+    def __init__(self, cache: UserCache, publisher: Publisher, pauses: Pauses, partitions: int) -> None:
         self._cache = cache
         self._publisher = publisher
-        self._idle_user_ms = idle_user_ms
+        self._pauses = pauses
         self._visitor_partition = partition_of(VISITOR_KEY, partitions)
         self._visitor_rows: list[int] = []
 
@@ -38,7 +68,7 @@ class Sweeper:
             state = users[key].state
             if state.session_deadline_ms != deadline_ms:
                 puts.append(Put(deadline_key(deadline_ms, key), None, False))
-            elif stream_ms >= state.last_event_ms + self._idle_user_ms:
+            elif stream_ms >= state.last_event_ms + self._pauses.idle_user_ms:
                 puts.extend(erase_puts(state))
                 self._cache.drop(partition, key)
                 result.lists.append(PublishedList(partition, key, None))
@@ -50,7 +80,8 @@ class Sweeper:
                 result.lists.append(
                     self._publisher.publish(partition, state, session, None, list_id, now_ms, deadline_ms)
                 )
-                state.session_deadline_ms = state.last_event_ms + self._idle_user_ms
+                latest_ms = max(stream_ms, now_ms or 0)
+                state.session_deadline_ms = self._pauses.next_deadline_ms(state.last_event_ms, latest_ms)
                 puts.extend(puts_of(state))
         if puts:
             result.puts[partition] = puts

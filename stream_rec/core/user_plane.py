@@ -17,7 +17,7 @@ from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_codec import puts_of
-from stream_rec.core.sweep import Sweeper
+from stream_rec.core.sweep import Pauses, Sweeper
 from stream_rec.core.training import Sampling
 from stream_rec.core.types import LIST_SIZE, SourceRecord
 from stream_rec.core.user_cache import CachedUser, UserCache
@@ -39,6 +39,7 @@ class PlaneSettings:
     pinned: tuple[tuple[str, float], ...] = ()  # weights of sources the shop has set, instead of learned ones
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
+    refresh_ms: int = 7 * DAY_MS  # a user's visit list is made anew this often; 0 = never
 
 
 @dataclass(slots=True)
@@ -100,7 +101,8 @@ class UserPlane:
         self._publisher = Publisher(items, recommender, encoder, settings.exclude)
         sampling = Sampling(settings.fresh_every)
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
-        self._sweeper = Sweeper(self.cache, self._publisher, settings.idle_user_ms, settings.partitions)
+        pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
+        self._sweeper = Sweeper(self.cache, self._publisher, pauses, settings.partitions)
 
     def process(
         self,

@@ -95,6 +95,7 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,
+        refresh_ms=ranking.refresh_days * DAY_MS,
     )
 
 

@@ -62,6 +62,16 @@ class LinearOrder:
         """Do nothing."""
 
 
+class Frozen:
+    """A second stage that goes on ranking and learns no more."""
+
+    def __init__(self, stage: SecondStage) -> None:
+        self.rerank = stage.rerank
+
+    def learn(self, features: Float32Array, linear: Float32Array, target_place: int, event_ms: int) -> None:
+        """Do nothing."""
+
+
 def check_list(features: Float32Array, linear: Float32Array, n_features: int, target_place: int = -1) -> None:
     """Raise ValueError unless this is a list of `n_features` features: the kernels do not look before they read.
 

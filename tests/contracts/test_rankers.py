@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 
 from stream_rec.core.features import FEATURES
-from stream_rec.core.presets import PRESETS, SOURCE_NAMES, FusionParams, Preset
+from stream_rec.core.presets import SOURCE_NAMES, FusionParams, Preset
 from stream_rec.core.ranking.fusion import fusion_weights
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, pinned_weights
 from stream_rec.core.recommend import NO_ROWS, Recommendation, Recommender, context_of
 from stream_rec.core.state.items import ItemRow, ItemTable
 from stream_rec.errors import ConfigError
 from tests.twins import sources as twin
-from tests.twins.small_shop import dump, nobody, small_shop, some_user
+from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
 
 SEEDS = range(6)
-RETAIL = PRESETS["retail"]
-ALPHA = {"cooc": 0.6, "own": 0.3, "popularity": 0.1}
+ALPHA = {"cooc": 0.6, "own": 0.3, "hop": 0.2, "popularity": 0.1}
 
 Maker = Callable[[ItemTable], Recommender]
 
@@ -106,7 +105,7 @@ def test_a_short_union_is_ranked_whole(make: Maker) -> None:
 
 
 def test_nothing_proposed_nothing_ranked(make: Maker) -> None:
-    found = make(ItemTable(RETAIL)).recommend(nobody(), NO_ROWS)
+    found = make(ItemTable(EVERY_SOURCE)).recommend(nobody(), NO_ROWS)
     assert [len(column) for column in (*found.ranked, found.because, found.parts[0])] == [0, 0, 0, 0, 0]
 
 
@@ -205,7 +204,7 @@ def test_pinned_weights_stay_whatever_is_learned() -> None:
 
 
 def test_a_tie_goes_to_the_candidate_named_first() -> None:
-    items = ItemTable(RETAIL)
+    items = ItemTable(EVERY_SOURCE)
     for item_id in ("first", "second", "third"):
         none = np.empty(0, np.uint64)
         items.absorb(ItemRow(item_id, 0, 0, 0, 1.0, 1.0, 1, 0, 0, none, none.astype(np.float32)))
@@ -224,12 +223,14 @@ def test_fusion_is_its_twin(seed: int) -> None:
         for source in range(len(SOURCE_NAMES))
     ]
     ranked = recommender.recommend(user, NO_ROWS).ranked
-    expected = twin.fuse(ranks, RETAIL.fusion, evidence.rows.tolist(), 20)
+    expected = twin.fuse(ranks, items.preset.fusion, evidence.rows.tolist(), 20)
     assert list(zip(ranked.rows.tolist(), ranked.scores.tolist(), strict=True)) == expected
 
 
 def test_a_source_of_weight_zero_does_not_count() -> None:
-    preset: Preset = replace(RETAIL, fusion=FusionParams(weights=(0.0, 0.0, 0.0, 1.0)))
+    preset: Preset = replace(
+        EVERY_SOURCE, fusion=FusionParams(weights=tuple(float(name == "popularity") for name in SOURCE_NAMES))
+    )
     items = small_shop(1, preset=preset)
     user, recommender = some_user(1, items), with_fusion(items)
     popular = recommender.popular(NO_ROWS)
@@ -239,14 +240,14 @@ def test_a_source_of_weight_zero_does_not_count() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        FusionParams(weights=(1.0, 1.0, 1.0, -0.5)),
-        FusionParams(weights=(1.0, 1.0, 1.0, float("nan"))),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, -0.5)),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, float("nan"))),
         FusionParams(rank_offset=-1.0),
         FusionParams(weights=(1.0, 1.0)),
     ],
 )
 def test_meaningless_parameters_are_refused(params: FusionParams) -> None:
-    with pytest.raises(ConfigError, match="fusion: need 4 finite weights >= 0"):
+    with pytest.raises(ConfigError, match="fusion: need 5 finite weights >= 0"):
         fusion_weights(params, len(SOURCE_NAMES))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, PRESETS, SOURCE_NAMES
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE, SOURCE_NAMES
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.select import Scratch
@@ -14,7 +14,7 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float64Array, Int32Array, UserView
 from tests.twins import kernels
 from tests.twins.kernels import PROPOSING
-from tests.twins.small_shop import dump, nobody, small_shop, some_user
+from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
 
 SEEDS = range(6)
 ALL = 10**6
@@ -132,7 +132,7 @@ def test_only_popularity_knows_something_for_a_stranger() -> None:
 
 @every_source
 def test_an_empty_shop_gives_nothing(source: int) -> None:
-    assert not len(evidence_of(ItemTable(PRESETS["retail"]), nobody()).list_of(source, ALL))
+    assert not len(evidence_of(ItemTable(EVERY_SOURCE), nobody()).list_of(source, ALL))
 
 
 @proposing

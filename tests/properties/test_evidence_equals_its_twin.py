@@ -24,11 +24,12 @@ from stream_rec.core.ranking.evidence import (
 )
 from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import evidence as twin
 from tests.twins import sources
-from tests.twins.small_shop import dump, nobody, small_shop, some_user
+from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
 
 SEEDS = st.integers(0, 2**32 - 1)
 EXCLUSIONS = st.frozensets(st.integers(0, 59), max_size=30)
@@ -79,7 +80,7 @@ def assert_ranked_by_factors(items: ItemTable, user: UserView, preset: Preset, e
     assert all(logit <= falling[-1] + 1e-5 for row, logit in logits.items() if row not in order)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+@pytest.mark.parametrize("preset", [*PRESETS.values(), EVERY_SOURCE], ids=lambda preset: preset.name)
 @settings(deadline=None, max_examples=40)
 @given(seed=SEEDS, events=st.integers(0, 80), excluded=EXCLUSIONS, pending=st.integers(0, 10))
 def test_union_ranks_and_every_feature(
@@ -93,16 +94,16 @@ def test_union_ranks_and_every_feature(
 def test_every_source_may_have_more_to_say_than_is_taken() -> None:
     items = small_shop(5, n_items=400, neighbours=100)
     user = some_user(5, items, events=900)
-    assert_equal(items, user, PRESETS["retail"], frozenset())
-    evidence = gather(items, user, PRESETS["retail"], frozenset()).evidence
-    assert [len(evidence.list_of(source, 10**6)) for source in range(len(SOURCE_NAMES))] == [100, 64, 100, 32]
+    assert_equal(items, user, EVERY_SOURCE, frozenset())
+    evidence = gather(items, user, EVERY_SOURCE, frozenset()).evidence
+    assert [len(evidence.list_of(source, 10**6)) for source in range(len(SOURCE_NAMES))] == [100, 64, 100, 50, 32]
     assert len(evidence.rows) > CANDIDATES_PER_SOURCE
 
 
 def test_every_feature_tells_some_candidates_of_this_shop_apart() -> None:
     """Else the comparisons above would compare constants."""
     items = small_shop(7, n_items=400, neighbours=100)
-    values = gather(items, some_user(7, items, events=300, pending=3), PRESETS["retail"], frozenset()).evidence.features
+    values = gather(items, some_user(7, items, events=300, pending=3), EVERY_SOURCE, frozenset()).evidence.features
     constant = [name for f, name in enumerate(FEATURES) if len(np.unique(values[f])) == 1]
     assert constant == []
 
@@ -115,7 +116,7 @@ def test_buffers_are_left_clean_and_state_untouched(
     items = small_shop(seed)
     user = some_user(seed, items, events, pending=pending)
     before, history = dump(items), [column.tobytes() for column in user[:3]]
-    first = gather(items, user, PRESETS["retail"], excluded)
+    first = gather(items, user, EVERY_SOURCE, excluded)
     assert (dump(items), [column.tobytes() for column in user[:3]]) == (before, history)
     scratch = first.scratch
     assert np.flatnonzero(scratch.excluded).tolist() == sorted(excluded)
@@ -124,6 +125,27 @@ def test_buffers_are_left_clean_and_state_untouched(
     assert not scratch.times_had.any()
     assert not first.workspace.terms.any()
     assert (scratch.slot == -1).all()
-    n = gather_evidence(item_side(items), user, tables_of(PRESETS["retail"]), first.workspace)
+    n = gather_evidence(item_side(items), user, tables_of(EVERY_SOURCE), first.workspace)
     again = copy_of(first.workspace, n)
     assert [column.tobytes() for column in again] == [column.tobytes() for column in first.evidence]
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS, events=st.integers(0, 80), excluded=EXCLUSIONS, more=st.integers(0, 200))
+def test_a_recommender_finds_out_the_same_through_its_addresses(
+    seed: int, events: int, excluded: frozenset[int], more: int
+) -> None:
+    """Also after the table, whose arrays it knows by address, has grown, moved its landmarks and got texts."""
+    items = small_shop(seed)
+    recommender, user, rows = (
+        Recommender(items.preset, items, 20),
+        some_user(seed, items, events, pending=3),
+        [*excluded],
+    )
+    recommender.look(user, np.array(rows, np.int32))
+    for number in range(more):
+        items.texts.set(items.intern(f"new-{number}"), "red mug")
+    items.adopt_landmarks(1, 1)
+    found = recommender.look(user, np.array(rows, np.int32)).evidence
+    expected = gather(items, user, items.preset, excluded).evidence
+    assert [column.tolist() for column in found] == [column.tolist() for column in expected]

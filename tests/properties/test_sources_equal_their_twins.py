@@ -16,7 +16,7 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import sources as twin
 from tests.twins.kernels import PROPOSING, propose
-from tests.twins.small_shop import small_shop, some_user
+from tests.twins.small_shop import EVERY_SOURCE, small_shop, some_user
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(0, 80)
@@ -26,10 +26,12 @@ exclusions = st.frozensets(st.integers(0, 59), max_size=30)
 def twin_scores(name: str, preset: Preset, items: ItemTable, user: UserView) -> dict[int, float]:
     if name == "cooc":
         return twin.cooc(items, user, preset.cooc)
+    if name == "hop":
+        return twin.hop(items, user, preset.hop)
     return twin.own(items, user, preset.own) if name == "own" else twin.popularity(items)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+@pytest.mark.parametrize("preset", [*PRESETS.values(), EVERY_SOURCE], ids=lambda preset: preset.name)
 @pytest.mark.parametrize("name", PROPOSING)
 @settings(deadline=None, max_examples=40)
 @given(seed=seeds, events=counts, excluded=exclusions, pending=st.integers(0, 12))

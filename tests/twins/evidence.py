@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream_rec.core.features import SCORED_SOURCES
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
-from stream_rec.core.ranking.evidence import OWN_CANDIDATES, POPULAR_CANDIDATES, RECENT_TEXTS
+from stream_rec.core.ranking.evidence import HOP_CANDIDATES, OWN_CANDIDATES, POPULAR_CANDIDATES, RECENT_TEXTS
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import sources
@@ -22,6 +22,7 @@ class Proposals(NamedTuple):
 
     cooc: sources.Listed
     own: sources.Listed
+    hop: sources.Listed
     popularity: sources.Listed
 
     def union(self) -> list[int]:
@@ -38,6 +39,7 @@ def proposals(items: ItemTable, user: UserView, preset: Preset, excluded: set[in
     return Proposals(
         cut(sources.cooc(items, user, preset.cooc), None),
         cut(sources.own(items, user, preset.own), OWN_CANDIDATES),
+        cut(sources.hop(items, user, preset.hop), HOP_CANDIDATES),
         cut(sources.popularity(items), POPULAR_CANDIDATES),
     )
 
@@ -52,6 +54,7 @@ def features(
     shares = {
         "cooc": _shares(proposed.cooc),
         "own": _shares(proposed.own),
+        "hop": _shares(proposed.hop),
         "factors": {row: exp(logits[row] - best) for row in ranks["factors"]},
     }
     found: dict[str, list[float]] = {}

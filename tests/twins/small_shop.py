@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stream_rec.core.features import CONTEXTS, FEATURES
-from stream_rec.core.presets import DAY_MS, HOUR_MS, PRESETS, Preset
+from stream_rec.core.presets import DAY_MS, HOUR_MS, PRESETS, HopParams, Preset
 from stream_rec.core.state.items import FactorRow, ItemRow, ItemTable
 from stream_rec.core.types import UserView, item_hash
 
@@ -13,10 +15,13 @@ NOW_MS = 400 * DAY_MS
 """When the lists of the users here are for; some items are seen a little after it, as by a late user."""
 
 
+EVERY_SOURCE = replace(PRESETS["retail"], name="every source", hop=HopParams(items=3))
+"""No source is switched off."""
+
 WORDS = ("red", "blue", "mug", "lamp", "heart", "set", "tea")
 
 
-def small_shop(seed: int, n_items: int = 60, neighbours: int = 20, preset: Preset = PRESETS["retail"]) -> ItemTable:
+def small_shop(seed: int, n_items: int = 60, neighbours: int = 20, preset: Preset = EVERY_SOURCE) -> ItemTable:
     """A table in which every eighth item is out of stock and every ninth known by its hash only.
 
     Weights and masses come from a handful of values, so that many scores tie. Counts, times and factors are spread,

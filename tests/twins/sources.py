@@ -6,7 +6,7 @@ from collections import defaultdict
 from math import sqrt
 
 from stream_rec.core import decay
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams, FactorParams, FusionParams, OwnParams
+from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams, FactorParams, FusionParams, HopParams, OwnParams
 from stream_rec.core.sources.cooc import MOST_PENDING
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Int32Array, UserView
@@ -108,6 +108,21 @@ def own(items: ItemTable, user: UserView, params: OwnParams) -> dict[int, float]
             if at - f >= 0 and sessions[at - f] == sessions[at]:
                 scores[rows[at - f]] += params.behind_weight * weight / f
     return {i: score * (params.in_session if i in current else 1.0) for i, score in scores.items()}
+
+
+def hop(items: ItemTable, user: UserView, params: HopParams) -> dict[int, float]:
+    """The neighbours of the last items, the k-th weighing 1/k, and theirs; the order of operations is the kernel's."""
+    mass = [float(p) for p in items.pair_mass[: items.n]]
+    near: dict[int, float] = defaultdict(float)
+    for k in range(1, min(len(user.rows), params.items) + 1):
+        j = int(user.rows[-k])
+        for m, c in pairs(items, j) if mass[j] else ():
+            near[m] += 1.0 / (k * mass[j]) * c
+    scores: dict[int, float] = defaultdict(float)
+    for m, weight in near.items():
+        for i, c in pairs(items, m) if mass[m] else ():
+            scores[i] += weight / mass[m] * c
+    return {i: score * (1.0 / sqrt(mass[i])) if mass[i] else 0.0 for i, score in scores.items()}
 
 
 def popularity(items: ItemTable) -> dict[int, float]:

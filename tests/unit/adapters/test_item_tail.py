@@ -10,7 +10,6 @@ import pytest
 
 from stream_rec.adapters.item_tail import absorb_catalogue
 from stream_rec.core.presets import PRESETS
-from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.text_terms import terms_of
 
@@ -24,11 +23,12 @@ class Shop:
     """A table, its texts, and the reasons of what was refused."""
 
     def __init__(self) -> None:
-        self.items, self.texts = ItemTable(PRESETS["retail"]), ItemText()
+        self.items = ItemTable(PRESETS["retail"])
+        self.texts = self.items.texts
         self.refused: list[str] = []
 
     def absorb(self, *records: Record) -> None:
-        absorb_catalogue(records, self.items, self.texts, self.refused.append)
+        absorb_catalogue(records, self.items, self.refused.append)
 
     def terms(self, item_id: str) -> set[int]:
         row, t = self.items.intern(item_id), self.texts.arrays()

@@ -6,6 +6,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stream_rec.adapters import topics
@@ -13,8 +15,9 @@ from stream_rec.adapters.user_store_rocksdb import RocksUserStore, new_cache
 from stream_rec.config import Settings
 from stream_rec.core.events import KINDS
 from stream_rec.core.item_plane import ItemPlane
-from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
+from stream_rec.core.state.item_codec import decode_row
 from stream_rec.core.state.items import ItemRow, ItemTable
+from stream_rec.core.state.ranker_weights import RANKER_KEY, RankerWeights
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_codec import decode_head
 from stream_rec.core.types import POSITIVE_KINDS
@@ -79,18 +82,27 @@ def users_in(settings: Settings, values: dict[tuple[int, bytes], bytes]) -> dict
 def published_rows(settings: Settings) -> dict[str, ItemRow]:
     """The item rows as a worker that starts now would read them."""
     rows = last_values(settings, settings.topics.item_rows)
-    return {key.decode(): decode_row(key, value) for (_, key), value in rows.items() if key != WATERMARK_KEY}
+    return {key.decode(): decode_row(key, value) for (_, key), value in rows.items() if key[:1] != b"\0"}
 
 
-def replayed_rows(settings: Settings) -> dict[str, ItemRow]:
-    """The item rows that one reader of all item deltas comes to, without any crash."""
+def published_weights(settings: Settings) -> RankerWeights:
+    """The ranker's weights as a worker that starts now would read them."""
+    weights = RankerWeights(settings.ranking.parameters().ranker)
+    for (_, key), value in last_values(settings, settings.topics.item_rows).items():
+        if key == RANKER_KEY:
+            weights.absorb(value)
+    return weights
+
+
+def replayed_items(settings: Settings) -> ItemTable:
+    """What one reader of all item deltas comes to, without any crash."""
     items = ItemTable(settings.ranking.parameters())
     plane = ItemPlane(items, settings.kafka.partitions)
     for shard in range(settings.kafka.partitions):
         plane.assign(shard, None)
     for record in read_all(settings, settings.topics.item_deltas):
         plane.apply(record.partition, record.value, record.offset)
-    return {item_id: items.export(row) for row, item_id in enumerate(items.ids) if item_id is not None}
+    return items
 
 
 def assert_exact(settings: Settings) -> Expected:
@@ -103,7 +115,11 @@ def assert_exact(settings: Settings) -> Expected:
     assert stored == last_values(settings, settings.topics.user_state)
     rows = published_rows(settings)
     assert Counter({item: row.event_count for item, row in rows.items()}) == expected.items
-    _assert_same_rows(rows, replayed_rows(settings))
+    replayed = replayed_items(settings)
+    _assert_same_rows(rows, {name: replayed.export(row) for row, name in enumerate(replayed.ids) if name is not None})
+    weights = published_weights(settings)
+    assert weights.examples.tolist() == replayed.ranker.examples.tolist()
+    np.testing.assert_allclose(weights.theta, replayed.ranker.theta)
     lists = last_values(settings, settings.topics.recommendations)
     assert {key.decode() for _, key in lists} >= set(expected.events)
     return expected
@@ -115,7 +131,14 @@ def _assert_same_rows(rows: dict[str, ItemRow], expected: dict[str, ItemRow]) ->
         assert _neighbours(rows[item]) == pytest.approx(_neighbours(row), rel=1e-5), item
         assert rows[item].pair_mass == pytest.approx(row.pair_mass), item
         assert rows[item].popularity == pytest.approx(row.popularity), item
+        for learned, again in zip(_learned(rows[item]), _learned(row), strict=True):
+            np.testing.assert_allclose(learned, again, rtol=1e-5, err_msg=item)
 
 
 def _neighbours(row: ItemRow) -> dict[Any, float]:
     return dict(zip(row.neighbour_hashes.tolist(), row.neighbour_weights.tolist(), strict=True))
+
+
+def _learned(row: ItemRow) -> list[npt.NDArray[np.float32]]:
+    assert row.fades is not None and row.factors is not None
+    return [row.fades, *row.factors]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_rec.config import Settings, env_name
-from stream_rec.core.state.item_codec import WATERMARK_KEY, decode_row
+from stream_rec.core.state.item_codec import decode_row
 from stream_rec.core.state.user_codec import decode_head, head_key
 
 READY = "] ready after"  # partitions; the kernels are ready long before
@@ -116,7 +116,7 @@ def applied_per_user(settings: Settings) -> Counter[str]:
 
 def counted_per_item(settings: Settings) -> Counter[str]:
     """Return the events counted per item, by the last row of each."""
-    rows = {r.key: r.value for r in read_all(settings, settings.topics.item_rows) if r.key != WATERMARK_KEY}
+    rows = {r.key: r.value for r in read_all(settings, settings.topics.item_rows) if r.key[:1] != b"\0"}
     return Counter({key.decode(): decode_row(key, value).event_count for key, value in rows.items()})
 
 

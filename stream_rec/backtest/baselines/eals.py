@@ -148,7 +148,8 @@ class OnlineEals:
         self._learned += 1
 
     def _fold_in(self, moment: Moment, row: int, shared: bool) -> None:
-        newest_first = np.append(moment.rows[len(moment.rows) - len(self._weights) + 1 :], np.int32(row))[::-1]
+        earlier = moment.rows[max(0, len(moment.rows) - len(self._weights) + 1) :]
+        newest_first = np.append(earlier, np.int32(row))[::-1]
         weights = self._weights[: len(newest_first)]
         x = self._user[moment.user]
         before = x.copy()

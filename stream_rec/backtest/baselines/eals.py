@@ -84,7 +84,7 @@ class OnlineEals:
 
     Notes
     -----
-    Chosen on the first half of Online Retail, every 20th event, HR@20 at a history power of 1.5 / 2: .292 / .303.
+    The history power was chosen on the first half of Online Retail, among 1, 1.5 and 2.
     O(items · d) per list, O(d (history + readers + d)) per event. Deterministic for a seed. The item's sums S are
     updated by rank one, and made anew every 1,000 events, when the c_i follow the counts.
 

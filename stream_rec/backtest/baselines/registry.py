@@ -10,7 +10,7 @@ from stream_rec.backtest.baselines.popularity import DecayedPopularity
 from stream_rec.backtest.baselines.protocol import Baseline, Sizes
 from stream_rec.backtest.baselines.vmis_knn import VmisKnn
 
-SHORT_SESSIONS = {"retail": 3}
+SHORT_SESSIONS = {"retail": 2}
 """Preset -> L of VMIS-kNN where the paper's own 9, for clicks, is not the best.
 
 Chosen on the first half of Online Retail, every 20th event, HR@20 / MRR@20: 9 .325 / .145, 5 .352 / .165,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stream_rec.backtest.baselines.bpr import OnlineBpr
+from stream_rec.backtest.baselines.eals import OnlineEals
 from stream_rec.backtest.baselines.isgd import IncrementalSgd
 from stream_rec.backtest.baselines.markov import MarkovChain
 from stream_rec.backtest.baselines.popularity import DecayedPopularity
@@ -62,6 +63,23 @@ def test_isgd_lists_what_is_nearest_to_one_not_what_is_largest() -> None:
     isgd._user[0, 0] = 1.0
     isgd._item[:, 0] = (0.2, 3.0, 1.1, 0.8)
     assert isgd.rank(moment(), NOTHING, 4).tolist() == [2, 3, 0, 1]
+
+
+def folded_in(rows: list[int], history: int) -> list[float]:
+    """The user's factors after meeting item 11, with `rows` before it."""
+    eals = OnlineEals(Sizes(2, 12, 100), factors=2, history=history)
+    eals._item[:] = np.random.default_rng(1).normal(size=eals._item.shape)
+    eals.learn(moment(*rows, known=12), 11, shared=False)
+    factors: list[float] = eals._user[0].tolist()
+    return factors
+
+
+@pytest.mark.parametrize("events", [1, 2, 3, 4, 5, 9])
+def test_eals_folds_a_user_in_from_the_last_items_however_many_there_are(events: int) -> None:
+    rows, earlier = list(range(events)), 3  # four items make the user, the new one among them
+    oldest_that_counts = max(0, events - earlier)
+    assert folded_in(rows, history=4) == folded_in(rows[oldest_that_counts:], history=4)
+    assert folded_in(rows, history=4) != folded_in(rows[oldest_that_counts + 1 :], history=4)
 
 
 def test_bpr_steps_by_its_formula() -> None:

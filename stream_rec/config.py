@@ -95,7 +95,7 @@ class RankingSettings(Section):
     list_size: int = Field(LIST_SIZE, ge=1, le=100, description="Items in a published list.")
     exclude: Literal["nothing", "current", "bought", "had"] = Field(
         "nothing",
-        description="Items left out: nothing, current (the last one), bought (purchased), had (any event of this user).",
+        description="Items left out: nothing, current (the last), bought (purchased), had (any event of theirs).",
     )
 
     refresh_days: int = Field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from stream_rec.core.lists import ListEncoder
@@ -12,6 +14,8 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.types import EventKind, Int32Array, SourceRecord, UserView
 
+_FORGET_GAPS = 1.0 / 5_000
+
 
 class Publisher:
     """Turns a user's state into a list. `exclude`: "nothing", "current" (the last item), "bought" or "had" (all)."""
@@ -21,6 +25,18 @@ class Publisher:
         self._recommender = recommender
         self._encoder = encoder
         self._exclude = exclude
+        self._log_gap = 0.0
+        self._gaps = 0
+
+    def note_gap(self, gap_ms: int) -> None:
+        """Note how long after a user's last event the next one of the same session came."""
+        self._gaps += 1
+        self._log_gap += max(_FORGET_GAPS, 1.0 / self._gaps) * (math.log1p(max(0, gap_ms)) - self._log_gap)
+
+    @property
+    def usual_gap_ms(self) -> int:
+        """Geometric mean of these times lately: a list is made for that moment, not for the one it is made in."""
+        return int(math.expm1(self._log_gap))
 
     @property
     def linear_serves(self) -> bool:

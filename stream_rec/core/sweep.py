@@ -27,8 +27,8 @@ class Pauses(NamedTuple):
     def next_deadline_ms(self, last_event_ms: int, now_ms: int) -> int:
         """Return when to look at a user again who has just got a visit list.
 
-        `now_ms` is the stream's time or the clock's, whichever is later: while an old log is replayed in minutes, nobody
-        is refreshed for each of its weeks.
+        `now_ms` is the stream's time or the clock's, whichever is later: while an old log is replayed in minutes,
+        nobody is refreshed for each of its weeks.
 
         Examples
         --------

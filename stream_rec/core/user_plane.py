@@ -225,8 +225,9 @@ class UserPlane:
         state, record = touched.user.state, touched.trigger
         state.generation = self.generation
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
+        rank_ms = state.as_of_ms + self._publisher.usual_gap_ms
         published = self._publisher.publish(
-            touched.partition, state, state.session, record, list_id, now_ms, state.as_of_ms, thorough
+            touched.partition, state, state.session, record, list_id, now_ms, rank_ms, thorough
         )
         result.lists.append(published)
         state.pending_lines = 0

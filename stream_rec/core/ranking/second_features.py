@@ -15,6 +15,8 @@ from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.features import FEATURES, SECOND_FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS
 from stream_rec.core.ranking.evidence import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
+from stream_rec.core.sources.cooc import MOST_PENDING, PairRates
+from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
 
 SECOND_CANDIDATES = 60
@@ -121,26 +123,51 @@ def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> No
 
 
 @njit(cache=True)
-def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Float32Array) -> int:
-    """Fill what the last items' neighbours say; return how many lines the session has."""
+def _pending_shares(
+    pair: PairRates, user: UserView, w: Workspace, a: int, mass: float, shares: Float64Array
+) -> float:  # fmt: skip
+    """Add the pairs of item a in the pending lines to `shares`, not divided yet; return its mass with them."""
     rows, sessions, h = user.rows, user.sessions, len(user.rows)
-    cooc, lines = item.cooc, 0
+    for p in range(1, min(user.pending, h, MOST_PENDING) + 1):
+        at = h - p
+        g = forward_weight(user.times_ms[at], pair.landmark, pair.decay_ms)
+        mass += g if rows[at] == a else 0.0
+        for k in range(1, min(at, pair.weights.shape[1] - 1) + 1):
+            weight = g * pair.weights[0 if sessions[at - k] == sessions[at] else 1, k]
+            target = w.slot[rows[at]] if rows[at - k] == a else -1
+            if target >= 0:
+                shares[target] += weight
+            back = w.slot[rows[at - k]] if rows[at] == a and rows[at - k] != a else -1
+            if back >= 0:
+                shares[back] += weight * pair.backward
+    return mass
+
+
+@njit(cache=True)
+def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Float32Array) -> int:
+    """Fill what the last items' neighbours say, pending lines included; return how many lines the session has."""
+    rows, sessions, h = user.rows, user.sessions, len(user.rows)
+    cooc, lines, shares = item.cooc, 0, np.empty(m)
     for p in range(m):
         out[p, _PAIR], out[p, _PAIR + 1], out[p, _PAIR + 2] = 0.0, 0.0, 0.0
     while lines < h and sessions[h - 1 - lines] == user.session:
         lines += 1
     for k in range(1, min(h, max(2, min(lines, _RECENT))) + 1):
         j = rows[h - k]
-        if cooc.pair_mass[j] <= 0.0:
-            continue
+        shares[:] = 0.0
         for q in range(cooc.neighbour_count[j]):
             p = w.slot[cooc.neighbour_rows[j, q]]
             if p >= 0:
-                share = _F32(cooc.neighbour_weights[j, q] / cooc.pair_mass[j])
-                if k <= 2:
-                    out[p, _PAIR + k - 1] = share
-                if k <= lines:
-                    out[p, _PAIR + 2] = max(out[p, _PAIR + 2], share)
+                shares[p] = cooc.neighbour_weights[j, q]
+        mass = _pending_shares(item.pair, user, w, j, cooc.pair_mass[j], shares)
+        if mass <= 0.0:
+            continue
+        for p in range(m):
+            share = _F32(shares[p] / mass)
+            if k <= 2:
+                out[p, _PAIR + k - 1] = share
+            if k <= lines:
+                out[p, _PAIR + 2] = max(out[p, _PAIR + 2], share)
     return lines
 
 

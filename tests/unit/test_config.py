@@ -66,3 +66,40 @@ def test_a_wrong_file_is_one_line(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="need") as error:
         config.load(toml(tmp_path, text))
     assert "\n" not in str(error.value)
+
+
+def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.load().ranking.pinned_weights() == ()
+    monkeypatch.setenv("STREAM_REC_RANKING__PINNED", " cooc=0.7, own = 0.25,popularity=0,")
+    assert config.load().ranking.pinned_weights() == (("cooc", 0.7), ("own", 0.25), ("popularity", 0.0))
+
+
+@pytest.mark.parametrize(
+    ("pinned", "message"),
+    [
+        ("cooc", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc'. Correct it."),
+        ("cooc=0.7,own=much", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'own=much'. Correct it."),
+        ("cooc=", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc='. Correct it."),
+        ("cooc:0.7", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc:0.7'. Correct it."),
+        ("colour=1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got colour 1.0."),
+        ("=1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got  1.0."),
+        ("own=-0.1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own -0.1."),
+        ("own=nan", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own nan."),
+        ("own=inf", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own inf."),
+    ],
+)
+def test_pinned_weights_that_mean_nothing_are_refused_before_anything_starts(
+    pinned: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAM_REC_RANKING__PINNED", pinned)
+    with pytest.raises(ConfigError) as error:
+        config.load()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["sample_every", "cascade_users", "refresh_days"])
+def test_how_often_is_never_negative(name: str) -> None:
+    assert getattr(config.load(ranking={name: 0}).ranking, name) == 0
+    with pytest.raises(ConfigError, match=f"STREAM_REC_RANKING__{name.upper()}: need greater than or equal to 0"):
+        config.load(ranking={name: -1})

@@ -61,9 +61,7 @@ def measure_learning(table: BigTable, seconds: float) -> LearnUs:
     return LearnUs(gradient_us, frame_s / ROUND * 1e6, apply_s / ROUND * 1e6)
 
 
-def _frame(
-    table: BigTable, learner: FactorLearner, rows: list[int], states: list[UserState], offset: int
-) -> bytes:
+def _frame(table: BigTable, learner: FactorLearner, rows: list[int], states: list[UserState], offset: int) -> bytes:
     """Return the frame of a round whose gradients have been computed."""
     cooc, builder = table.items.preset.cooc, FrameBuilder(1)
     weights = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]

@@ -14,15 +14,10 @@ import numpy.typing as npt
 from stream_rec.core.decay import weight
 from stream_rec.core.features import FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
-from stream_rec.core.ranking.evidence import (
-    FACTORS,
-    OWN_CANDIDATES,
-    POPULAR_CANDIDATES,
-    POPULARITY,
-    RECENT_TEXTS,
-)
+from stream_rec.core.ranking.candidate_features import RECENT_TEXTS
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE
 from stream_rec.core.ranking.reasons import RECENT_ITEMS
+from stream_rec.core.ranking.workspace import FACTORS, OWN_CANDIDATES, POPULAR_CANDIDATES, POPULARITY
 from stream_rec.core.recommend import context_of
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
@@ -202,4 +197,3 @@ def _curves(x: Float32Array, source: int, listed: tuple[Array, Array], rank: Arr
     x[at : at + 6, here] = (
         np.ones(len(r)), np.exp(log), 1.0 + np.maximum(log, -6.0) / 4.0, 10.0 / (10 + r), 6.0 / (6 + r), 1.0 / (1 + r)
     )  # fmt: skip
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.kernels.big_table import BigTable, big_table, bytes_per_item
+from benchmarks.kernels.big_table import big_table, bytes_per_item
 from benchmarks.kernels.learning import LearnUs, measure_learning
 from benchmarks.kernels.numpy_twin import NumpyTwin
 from benchmarks.kernels.second_stage import cascade_over
@@ -91,9 +91,7 @@ def _measure_size(n: int, seconds: float, with_twin: bool) -> SizeFigures:
     twin = NumpyTwin(table.items, LIST_SIZE)
     twin_us = least_us(twin.recommend, users[:TWIN_USERS], seconds) if with_twin else None
     learn = measure_learning(table, seconds / 3)
-    return SizeFigures(
-        n, recommend_us, cascade_us, rerank_us, learn, bytes_per_item(table.items), build_s, twin_us
-    )
+    return SizeFigures(n, recommend_us, cascade_us, rerank_us, learn, bytes_per_item(table.items), build_s, twin_us)
 
 
 def _second_stage(

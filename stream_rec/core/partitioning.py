@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from stream_rec.core.compiled import ENTRY
 from stream_rec.core.types import UInt8Array
 
 _M = np.uint32(0x5BD1E995)
 _SEED = np.uint32(0x9747B28C)
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def _murmur2(data: UInt8Array) -> np.uint32:
     n = len(data)
     h = _SEED ^ np.uint32(n)

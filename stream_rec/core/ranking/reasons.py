@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from stream_rec.core.compiled import ENTRY, inner
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array
 
@@ -12,7 +13,7 @@ RECENT_ITEMS = 10
 """History items that can be a reason: an older one would puzzle the reader more than it explains."""
 
 
-@njit(cache=True)
+@inner()
 def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
     """Add the votes of an item that occurs several times at its newest place; return how many are left."""
     kept = 0
@@ -28,7 +29,7 @@ def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
     return kept
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def strongest_votes(
     item: CoocArrays, rows: Int32Array, sessions: Int32Array, session: int, votes: Float64Array,
     chosen: Int32Array, slot: Int32Array,

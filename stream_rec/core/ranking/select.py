@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from stream_rec.core.compiled import ENTRY, inner
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 _BINS = 512
@@ -38,9 +39,6 @@ class Scratch:
         uint8[capacity] flags.
     slot
         int32[capacity], place of a row in some short list, -1 = in none.
-    times_had, lag
-        int32[capacity]: how often the user had an item (0 between calls), and how many events ago (meaningless where
-        `times_had` is 0).
 
     Examples
     --------
@@ -51,15 +49,13 @@ class Scratch:
     ([0, 1, 0, 0], [-1, -1, -1, -1])
     """
 
-    __slots__ = ("excluded", "in_session", "lag", "score", "slot", "times_had", "touched")
+    __slots__ = ("excluded", "in_session", "score", "slot", "touched")
 
     score: Float64Array
     touched: Int32Array
     in_session: UInt8Array
     excluded: UInt8Array
     slot: Int32Array
-    times_had: Int32Array
-    lag: Int32Array
 
     def __init__(self, capacity: int = 0) -> None:
         self._allocate(capacity)
@@ -78,11 +74,9 @@ class Scratch:
         self.in_session = np.zeros(capacity, np.uint8)
         self.excluded = np.zeros(capacity, np.uint8)
         self.slot = np.full(capacity, -1, np.int32)
-        self.times_had = np.zeros(capacity, np.int32)
-        self.lag = np.zeros(capacity, np.int32)
 
 
-@njit(cache=True)
+@inner()
 def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
     """Return the places of `values[:n]` whose bin holds or beats the k-th best (1 <= k <= n), best bin first."""
     bins, counts = np.empty(n, np.int64), np.zeros(_BINS, np.int32)
@@ -108,7 +102,7 @@ def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
     return order
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array, out_values: Float64Array) -> int:
     """Write the best `len(out_keys)` of `values[:n]` best first, ties to the lower key.
 
@@ -151,7 +145,7 @@ def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array
     return k
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def select_top(
     score: Float64Array,
     touched: Int32Array,

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from stream_rec.core.compiled import ENTRY
 from stream_rec.core.ranking.second_stage import LANES, reciprocal_rank, softmax
 from stream_rec.core.types import Float32Array, UInt8Array
 
@@ -74,7 +75,7 @@ def forest_scratch(n_trees: int, n_features: int) -> ForestScratch:
     )
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def score_list(forest: Forest, features: Float32Array, linear: Float32Array, scratch: ForestScratch) -> None:
     """Score a list into `scratch.scores[:n]`, its leaves into `scratch.leaf_of[:, :n]`.
 
@@ -117,7 +118,7 @@ def score_list(forest: Forest, features: Float32Array, linear: Float32Array, scr
             scores[k] += leaves[t, row[k]]
 
 
-@njit(cache=True)
+@njit(**ENTRY)
 def learn_list(
     forest: Forest, features: Float32Array, linear: Float32Array, target: int, rate: float, scratch: ForestScratch
 ) -> float:

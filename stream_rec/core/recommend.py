@@ -76,7 +76,7 @@ def _rank(
         every[c] = c
     m = best_of(every, scores, n, best, best_scores)
     best = best[:m]
-    listed, by, because, parts = _explained(item, user, t, w, best[: m if explained else 0], linear, theta)
+    listed, by, because, parts = explain_places(item, user, t, w, best[: m if explained else 0], linear, theta)
     return n, best, best_scores[:m], listed, by, because, parts
 
 
@@ -88,11 +88,11 @@ def _explain(
     """Return the list of the places `best`, whose evidence the workspace still holds."""
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending)
-    return _explained(list_items_at(b, t), user, t, w, best, linear, theta)
+    return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
 
 
 @inner()
-def _explained(
+def explain_places(
     item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:
     """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""

@@ -70,7 +70,9 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
     Every buffer indexed by item row is clean again afterwards, but `excluded`, which is only read.
     """
     flag_session(w.in_session, user.rows, user.sessions, user.session, 1)
-    propose(item, user, t, w)
+    propose_cooc(item, user, t, w)
+    propose_own(item, user, t, w)
+    propose_others(item, user, t, w)
     n = join(w)
     note_history(w, user.rows, n)
     rank_by_factors(item.factors, user, t, w, n)
@@ -84,25 +86,35 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
 
 
 @inner()
-def propose(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill the lists of the sources that propose; `in_session` is flagged."""
-    rows, sessions, session, scalars = user.rows, user.sessions, user.session, t.scalars
+def propose_cooc(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
+    """Fill co-occurrence's list; `in_session` is flagged."""
     w.list_sizes[COOC] = cooc_propose(
-        item.cooc, item.pair, item.listable, rows, sessions, user.times_ms, session, user.pending, t.votes, scalars[0],
-        w.score, w.touched, w.in_session, w.excluded, w.lists[COOC], w.list_scores[COOC],
+        item.cooc, item.pair, item.listable, user.rows, user.sessions, user.times_ms, user.session, user.pending,
+        t.votes, t.scalars[0], w.score, w.touched, w.in_session, w.excluded, w.lists[COOC], w.list_scores[COOC],
     )  # fmt: skip
+
+
+@inner()
+def propose_own(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
+    """Fill own continuation's list; `in_session` is flagged."""
     w.list_sizes[OWN] = own_propose(
-        t.ahead, t.behind, scalars[1], scalars[2], rows, sessions, session, item.listable, w.excluded, w.in_session,
-        w.slot, w.score, w.lists[OWN][:OWN_CANDIDATES], w.list_scores[OWN][:OWN_CANDIDATES],
+        t.ahead, t.behind, t.scalars[1], t.scalars[2], user.rows, user.sessions, user.session, item.listable,
+        w.excluded, w.in_session, w.slot, w.score, w.lists[OWN][:OWN_CANDIDATES],
+        w.list_scores[OWN][:OWN_CANDIDATES],
     )  # fmt: skip
+
+
+@inner()
+def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
+    """Fill the lists of popularity and, where a preset has it, of the second hop."""
     w.list_sizes[POPULARITY] = popular_propose(
         item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded,
         w.lists[POPULARITY][:POPULAR_CANDIDATES], w.list_scores[POPULARITY][:POPULAR_CANDIDATES],
     )  # fmt: skip
     w.list_sizes[FACTORS] = w.list_sizes[HOP] = 0
-    if scalars[4] > 0.0:
+    if t.scalars[4] > 0.0:
         w.list_sizes[HOP] = hop_propose(
-            item.cooc, item.listable, rows, int(scalars[4]), w.score, w.touched, w.excluded,
+            item.cooc, item.listable, user.rows, int(t.scalars[4]), w.score, w.touched, w.excluded,
             w.lists[HOP][:HOP_CANDIDATES], w.list_scores[HOP][:HOP_CANDIDATES],
         )  # fmt: skip
 

@@ -49,12 +49,14 @@ def strongest_votes(
     for c in range(len(chosen)):
         slot[chosen[c]] = c
     for k in range(n):
-        j = recent[k]
+        j, weight = recent[k], weights[k]
+        neighbours, pair_weights = item.neighbour_rows[j], item.neighbour_weights[j]
         for q in range(item.neighbour_count[j]):
-            c = slot[item.neighbour_rows[j, q]]
-            vote = weights[k] * item.neighbour_weights[j, q]
-            if c >= 0 and chosen[c] != j and vote > strongest[c]:
-                strongest[c], because[c] = vote, j
+            c = slot[np.uint32(neighbours[q])]
+            if c >= 0:
+                vote = weight * pair_weights[q]
+                if vote > strongest[c] and chosen[c] != j:
+                    strongest[c], because[c] = vote, j
     for c in range(len(chosen)):
         slot[chosen[c]] = -1
     return because

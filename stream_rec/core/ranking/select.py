@@ -88,16 +88,17 @@ def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
         best = max(best, bins[c])
     for c in range(n):
         bins[c] = min(best - bins[c], _BINS - 1)
-        counts[bins[c]] += 1
+    for c in range(n):
+        counts[np.uint64(bins[c])] += 1
     cut, m = -1, 0
     while m < k:  # counts become the place where each bin starts
         cut += 1
         counts[cut], m = m, m + counts[cut]
     order = np.empty(m, np.int32)
     for c in range(n):
-        b = bins[c]
-        if b <= cut:
-            order[counts[b]] = c
+        b = np.uint64(bins[c])
+        if b <= np.uint64(cut):
+            order[np.uint32(counts[b])] = c
             counts[b] += 1
     return order
 
@@ -174,12 +175,11 @@ def select_top(
     int
         How many were written.
     """
-    keys, values, n = np.empty(n_touched, np.int32), np.empty(n_touched, np.float64), 0
+    keys, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1, np.float64), np.uint64(0)
     for t in range(n_touched):
-        row = touched[t]
+        row = np.uint32(touched[t])  # unsigned: an index that cannot count from the end
         value = score[row] + 0.0  # -0.0 becomes 0.0: equal values must have equal bits
         score[row] = 0.0
-        if value > floor and listable[row] != 0 and excluded[row] == 0:
-            keys[n], values[n] = row, value
-            n += 1
-    return best_of(keys, values, n, out_rows, out_scores)
+        keys[n], values[n] = row, value  # no branch: the next one takes its place if it does not count
+        n += np.uint64((value > floor) & (listable[row] != 0) & (excluded[row] == 0))
+    return best_of(keys, values, np.int64(n), out_rows, out_scores)

@@ -47,6 +47,7 @@ def vote_table(params: CoocParams, history: int) -> Float64Array:
 
 
 _PER_LINE = 16  # neighbours in a cache line
+_UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
 MOST_PENDING = 8
 """Pending lines that are added; more come together only when a backlog is worked off."""
 
@@ -139,26 +140,23 @@ def cooc_score(
     The sums run from the newest item on and through each row's neighbours in their stored order: a float sum
     depends on its order, and equal inputs are to give equal lists.
     """
-    n_touched, most = 0, item.neighbour_rows.shape[1]
-    for k in range(1, min(len(rows), votes.shape[1] - 1) + 1):
-        for line in range(0, most, _PER_LINE):
-            prefetch(item.neighbour_rows[rows[len(rows) - k]], line)
-            prefetch(item.neighbour_weights[rows[len(rows) - k]], line)
+    n_touched, h = _UNSIGNED(0), len(rows)
     weights = _history_votes(item, pair, rows, sessions, times_ms, session, pending, votes)
     for k in range(1, len(weights) + 1):
-        j, vote = rows[len(rows) - k], weights[k - 1]
+        j, vote, after = rows[h - k], weights[k - 1], rows[h - min(k + 1, len(weights))]
+        for line in range(0, item.neighbour_rows.shape[1], _PER_LINE):
+            prefetch(item.neighbour_rows[after], line)
+            prefetch(item.neighbour_weights[after], line)
         neighbours, pair_weights = item.neighbour_rows[j], item.neighbour_weights[j]
-        n_neighbours = item.neighbour_count[j]
-        for q in range(n_neighbours):
-            prefetch(score, neighbours[min(q + AHEAD, most - 1)])
+        for q in range(item.neighbour_count[j]):
             amount = vote * pair_weights[q]
             if amount > 0.0:  # else it underflowed, and "score is zero" would not mean "not touched" any more
-                i = neighbours[q]
+                i = _UNSIGNED(neighbours[q])
                 before = score[i]
                 touched[n_touched] = i  # no branch: whether a row is new is a coin flip to the processor
-                n_touched += before == 0.0
+                n_touched += _UNSIGNED(before == 0.0)
                 score[i] = before + amount
-    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, n_touched)
+    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, np.int64(n_touched))
 
 
 @inner()
@@ -183,13 +181,12 @@ def cooc_propose(
     """
     few = min(pending, len(rows), MOST_PENDING)
     n_touched = cooc_score(item, pair, rows, sessions, times_ms, session, few, votes, score, touched)
-    candidates, values, n = np.empty(n_touched, np.int32), np.empty(n_touched), 0
+    candidates, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), _UNSIGNED(0)
     for t in range(n_touched):
         prefetch(item.mass_candidate, touched[min(t + AHEAD, n_touched - 1)])
-        i = touched[t]
+        i = _UNSIGNED(touched[t])
         value = score[i] * (item.mass_candidate[i] * (beta if in_session[i] else 1.0))
         score[i] = 0.0
-        if value > 0.0 and listable[i] != 0 and excluded[i] == 0:
-            candidates[n], values[n] = i, value
-            n += 1
-    return best_of(candidates, values, n, out_rows, out_scores)
+        candidates[n], values[n] = i, value
+        n += _UNSIGNED((value > 0.0) & (listable[i] != 0) & (excluded[i] == 0))
+    return best_of(candidates, values, np.int64(n), out_rows, out_scores)

@@ -92,8 +92,10 @@ def factor_scores(
         prefetch(f.facts, ahead)
         for line in range(0, len(z), _PER_LINE):
             prefetch(f.out[ahead], line)
-        i = candidates[c]
-        scores[c] = dot(f.out[i], z) + f.facts[i].factor_bias - (cost if in_session[i] else 0.0)
+        i, total = np.uint32(candidates[c]), np.float32(0.0)  # no view of a row: making one costs what using it does
+        for q in range(len(z)):
+            total += f.out[i, q] * z[q]
+        scores[c] = total + f.facts[i].factor_bias - (cost if in_session[i] else 0.0)
 
 
 @njit(**ENTRY, fastmath=SUMS)

@@ -13,6 +13,7 @@ from benchmarks.kernels.big_table import big_table, bytes_per_item
 from benchmarks.kernels.learning import LearnUs, measure_learning
 from benchmarks.kernels.numpy_twin import NumpyTwin
 from benchmarks.kernels.second_stage import cascade_over
+from benchmarks.kernels.stages import stage_us
 from benchmarks.kernels.timing import least_us
 from benchmarks.kernels.visitors import visitors
 from stream_rec.core.presets import PRESETS
@@ -36,6 +37,7 @@ class SizeFigures:
     bytes_per_item: float
     build_s: float
     numpy_twin_us: float | None
+    stages: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def _detail(one: SizeFigures) -> dict[str, object]:
         "rerank_us": round(one.rerank_us, 1),
         "learn_us": {name: round(us, 1) for name, us in one.learn._asdict().items()},
         "build_s": round(one.build_s, 1),
+        "stages_us": {name: round(us, 2) for name, us in one.stages.items()},
     }
 
 
@@ -87,11 +90,14 @@ def _measure_size(n: int, seconds: float, with_twin: bool) -> SizeFigures:
     recommender = Recommender(preset, table.items, LIST_SIZE)
     recommender.linear = True
     recommend_us = least_us(lambda user: recommender.recommend(user, NO_ROWS), users, seconds)
+    stages = stage_us(table.items, users, LIST_SIZE)
     cascade_us, rerank_us = _second_stage(recommender, users, recommend_us, seconds)
     twin = NumpyTwin(table.items, LIST_SIZE)
     twin_us = least_us(twin.recommend, users[:TWIN_USERS], seconds) if with_twin else None
-    learn = measure_learning(table, seconds / 3)
-    return SizeFigures(n, recommend_us, cascade_us, rerank_us, learn, bytes_per_item(table.items), build_s, twin_us)
+    learn = measure_learning(table, seconds / 3)  # last: it changes the table
+    return SizeFigures(
+        n, recommend_us, cascade_us, rerank_us, learn, bytes_per_item(table.items), build_s, twin_us, stages
+    )
 
 
 def _second_stage(

@@ -14,12 +14,28 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ENTRY: Final[dict[str, Any]] = {"cache": True, "no_cfunc_wrapper": True}
-"""Options of a kernel that Python calls."""
+_OPTIONS: Final[dict[str, Any]] = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": True}
+"""Divided by zero is infinite, as in numpy: asking first stops vectorising.
+
+Numba lets a kernel inherit what it does not say from the caller it happens to be compiled for; so this says all.
+"""
 
 
-def inner(**options: Any) -> Callable[[F], F]:
+def entry(**options: Any) -> Callable[[F], F]:
+    """Return the decorator of a kernel that Python calls, with numba's `options` beside those here."""
+    return njit(**_OPTIONS, **options)  # type: ignore[no-any-return]  # numba has no types
+
+
+def inner(*, allocates: bool = False, **options: Any) -> Callable[[F], F]:
     """Return the decorator of a kernel that only kernels call; tests call `from_python(kernel)`.
+
+    Parameters
+    ----------
+    allocates
+        Whether the kernel makes arrays (numba says so when it is left out), or returns some it was given. Without,
+        references are not counted: a kernel that takes the workspace counted those of its twenty arrays.
+    options
+        Others of numba's, as `fastmath`.
 
     Raises
     ------
@@ -28,11 +44,11 @@ def inner(**options: Any) -> Callable[[F], F]:
     """
 
     def compile_inner(function: F) -> F:
-        kernel = njit(**ENTRY, no_cpython_wrapper=True, **options)(function)
+        kernel = njit(**{**_OPTIONS, "no_cpython_wrapper": True, "_nrt": allocates, **options})(function)
         if kernel is not function:  # else compiling is switched off
             kernel._insert = _nothing  # the table of what Python may call stays empty, so every call ends in the next
             kernel._compile_for_args = _refusal(function.__name__)
-        return kernel  # type: ignore[no-any-return]  # numba has no types
+        return kernel  # type: ignore[no-any-return]  # as above
 
     return compile_inner
 

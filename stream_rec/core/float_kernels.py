@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types  # type: ignore[attr-defined]  # re-exported without saying so
+from numba import types
 from numba.extending import intrinsic
 
 from stream_rec.core.compiled import inner

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types  # type: ignore[attr-defined]  # as in kernel_memory.py
+from numba import types
 from numba.extending import intrinsic
 
 AHEAD = 12

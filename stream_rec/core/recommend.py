@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import ItemBlock, ListBlock, list_items_at, list_tables_at, list_workspace_at
@@ -60,7 +59,7 @@ class Orders(NamedTuple):
     second: SecondLook | None
 
 
-@njit(**ENTRY)
+@entry()
 def _rank(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, linear: bool, theta: Float32Array, k: int, explained: bool,
@@ -80,7 +79,7 @@ def _rank(
     return n, best, best_scores[:m], listed, by, because, parts
 
 
-@njit(**ENTRY)
+@entry()
 def _explain(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, linear: bool, theta: Float32Array, best: Int32Array,
@@ -91,7 +90,7 @@ def _explain(
     return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
 
 
-@inner()
+@inner(allocates=True)
 def explain_places(
     item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:
@@ -116,7 +115,7 @@ def explain_places(
     return rows, by, because, parts
 
 
-@njit(**ENTRY)
+@entry()
 def _second(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, best: Int32Array, linear: Float64Array,
@@ -231,7 +230,7 @@ def context_of(user: UserView) -> int:
     return _CONTINUE if continues else _VISIT
 
 
-@njit(**ENTRY)
+@entry()
 def _best(scores: Float64Array, k: int) -> Int32Array:
     best, best_scores = np.empty(k, np.int32), np.empty(k)
     m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)

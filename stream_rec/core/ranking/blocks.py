@@ -69,7 +69,7 @@ class ItemBlock:
         )  # fmt: skip
 
 
-@inner()
+@inner(allocates=True)
 def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
@@ -96,7 +96,7 @@ def workspace_block(w: Workspace) -> Int64Array:
     return block_of(len(w.score), len(w.z), *w)
 
 
-@inner()
+@inner(allocates=True)
 def workspace_at(b: Int64Array) -> Workspace:
     """Return the workspace behind a block."""
     n, d, most = b[0], b[1], CANDIDATES_PER_SOURCE
@@ -115,7 +115,7 @@ def tables_block(t: Tables) -> Int64Array:
     return block_of(*sizes, t.pairs.shape[1], len(t.scalars), len(t.rates), t.recent_votes.shape[1], *t)
 
 
-@inner()
+@inner(allocates=True)
 def tables_at(b: Int64Array) -> Tables:
     """Return the tables behind a block."""
     return Tables(
@@ -149,19 +149,19 @@ class ListBlock:
         return self._block
 
 
-@inner()
+@inner(allocates=True)
 def list_tables_at(b: Int64Array) -> Tables:
     """Return the tables behind a `ListBlock`."""
     return tables_at(int64_at(b[1], TABLES_SIZE))
 
 
-@inner()
+@inner(allocates=True)
 def list_items_at(b: Int64Array, t: Tables) -> ItemSide:
     """Return the item table behind a `ListBlock`."""
     return item_side_at(int64_at(b[0], ITEM_SIZE), t)
 
 
-@inner()
+@inner(allocates=True)
 def list_workspace_at(b: Int64Array) -> Workspace:
     """Return the workspace behind a `ListBlock`."""
     return workspace_at(int64_at(b[2], WORKSPACE_SIZE))

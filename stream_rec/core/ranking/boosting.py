@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.ranking.bins import N_BINS
 from stream_rec.core.ranking.trees import DEPTH, N_LEAVES
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
@@ -53,7 +52,7 @@ class BoostParams(NamedTuple):
     least_hessian: float
 
 
-@njit(**ENTRY)
+@entry()
 def boost(rows: Rows, draws: Draws, params: BoostParams) -> tuple[UInt8Array, Int32Array, Float32Array]:
     """Grow one tree after the other.
 
@@ -122,7 +121,7 @@ def gradients(
     return m
 
 
-@inner()
+@inner(allocates=True)
 def best_split(
     bins: UInt8Array, features: Int32Array, n_leaves: int, leaf: UInt8Array, bagged: Int64Array, g: Float64Array,
     h: Float64Array, l2: float, least_hessian: float,
@@ -167,7 +166,7 @@ def _add_gain(sums: Float64Array, l2: float, least_hessian: float, gain: Float64
             gain[b] += left_g * left_g / (left_h + l2) + right_g * right_g / (right_h + l2) - whole
 
 
-@inner()
+@inner(allocates=True)
 def leaf_values(
     leaf: UInt8Array, missing: int, bagged: Int64Array, g: Float64Array, h: Float64Array, params: BoostParams,
     leaves: Float32Array,

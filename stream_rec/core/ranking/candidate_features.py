@@ -49,7 +49,7 @@ def note_history(w: Workspace, rows: Int32Array, n: int) -> None:
         slot[w.rows[c]] = ABSENT
 
 
-@inner()
+@inner(allocates=True)
 def curves(w: Workspace, n: int) -> None:
     """Fill the features of the scored sources from their lists: each list is worked out, then spread over the union."""
     x = w.features

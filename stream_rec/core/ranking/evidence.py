@@ -143,7 +143,7 @@ def join(w: Workspace) -> int:
     return n
 
 
-@inner()
+@inner(allocates=True)
 def rank_by_factors(f: FactorArrays, user: UserView, t: Tables, w: Workspace, n: int) -> None:
     """Rank the candidates by their logits; nothing without a history."""
     if len(user.rows) == 0 or len(w.z) == 0:

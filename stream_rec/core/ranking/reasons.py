@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array
 
@@ -29,7 +28,7 @@ def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
     return kept
 
 
-@njit(**ENTRY)
+@entry()
 def strongest_votes(
     item: CoocArrays, rows: Int32Array, sessions: Int32Array, session: int, votes: Float64Array,
     chosen: Int32Array, slot: Int32Array,

@@ -76,7 +76,7 @@ def _item_figures(item: ItemSide, w: Workspace, best: Int32Array, now_ms: int, o
         x[_ITEM + 4] = math.log(_F32(1.0) + since_ms / _F32(60_000.0))
 
 
-@inner()
+@inner(allocates=True)
 def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> None:
     """Walk the history once; `slot` holds the place of each of the m candidates."""
     rows, sessions, times_ms, h = user.rows, user.sessions, user.times_ms, len(user.rows)
@@ -144,7 +144,7 @@ def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Flo
     return lines
 
 
-@inner()
+@inner(allocates=True)
 def second_features(
     item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: Float64Array
 ) -> Float32Array:

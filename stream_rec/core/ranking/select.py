@@ -12,9 +12,8 @@ through, which made a loop of one addition five times slower.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 _BINS = 512
@@ -76,7 +75,7 @@ class Scratch:
         self.slot = np.full(capacity, -1, np.int32)
 
 
-@inner()
+@inner(allocates=True)
 def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
     """Return the places of `values[:n]` whose bin holds or beats the k-th best (1 <= k <= n), best bin first."""
     bins, counts = np.empty(n, np.int64), np.zeros(_BINS, np.int32)
@@ -103,7 +102,7 @@ def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
     return order
 
 
-@njit(**ENTRY)
+@entry()
 def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array, out_values: Float64Array) -> int:
     """Write the best `len(out_keys)` of `values[:n]` best first, ties to the lower key.
 
@@ -146,7 +145,7 @@ def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array
     return k
 
 
-@njit(**ENTRY)
+@entry()
 def select_top(
     score: Float64Array,
     touched: Int32Array,

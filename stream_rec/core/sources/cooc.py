@@ -19,7 +19,7 @@ https://doi.org/10.1109/MIC.2003.1167344
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def pair_rates(params: CoocParams, landmark: int) -> PairRates:
     return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers)
 
 
-@inner()
+@inner(allocates=True)
 def _history_votes(
     item: CoocArrays, pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int,
     pending: int, votes: Float64Array,
@@ -156,7 +156,8 @@ def cooc_score(
                 touched[n_touched] = i  # no branch: whether a row is new is a coin flip to the processor
                 n_touched += _UNSIGNED(before == 0.0)
                 score[i] = before + amount
-    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, np.int64(n_touched))
+    n_before: Any = np.int64(n_touched)  # signed again
+    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, n_before)
 
 
 @inner()
@@ -168,7 +169,7 @@ def flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, sess
         at -= 1
 
 
-@inner()
+@inner(allocates=True)
 def cooc_propose(
     item: CoocArrays, pair: PairRates, listable: UInt8Array, rows: Int32Array, sessions: Int32Array,
     times_ms: Int64Array, session: int, pending: int, votes: Float64Array, beta: float, score: Float64Array,

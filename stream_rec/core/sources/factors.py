@@ -24,9 +24,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.gradients import Members
 from stream_rec.core.prefetch import prefetch
 from stream_rec.core.presets import FactorParams
@@ -45,7 +44,7 @@ def context_table(params: FactorParams) -> Float64Array:
     return np.array([same, [w * params.other_session for w in same]])
 
 
-@njit(**ENTRY, fastmath=SUMS)
+@entry(fastmath=SUMS)
 def dot(a: Float32Array, b: Float32Array) -> np.float32:
     """Return a · b."""
     total = np.float32(0.0)
@@ -98,7 +97,7 @@ def factor_scores(
         scores[c] = total + f.facts[i].factor_bias - (cost if in_session[i] else 0.0)
 
 
-@njit(**ENTRY, fastmath=SUMS)
+@entry(fastmath=SUMS)
 def factor_gradient(
     f: FactorArrays, rows: Int32Array, sessions: Int32Array, session: int, table: Float64Array, x: int, n_rows: int,
     seed: np.uint64, negatives: int, negligible: float, context: Float32Array, back: Float32Array, members: Members,

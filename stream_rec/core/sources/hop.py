@@ -40,7 +40,7 @@ def _spread(
     return n_touched
 
 
-@inner()
+@inner(allocates=True)
 def hop_propose(
     item: CoocArrays, listable: UInt8Array, rows: Int32Array, n_items: int, score: Float64Array, touched: Int32Array,
     excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,

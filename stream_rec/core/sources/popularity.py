@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-from stream_rec.core.compiled import ENTRY
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
 
 
-@njit(**ENTRY)
+@entry()
 def popular_propose(
     popular_rows: Int32Array, popular_size: Int64Array, popularity: Float64Array, listable: UInt8Array,
     excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,

@@ -19,9 +19,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.gradients import LearnedPart
 from stream_rec.core.state.items import FactorArrays
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
@@ -44,7 +43,7 @@ def _move(row: Float32Array, scale: np.float32, v: Float32Array) -> None:
         row[f] -= scale * v[f]
 
 
-@njit(**ENTRY)
+@entry()
 def apply_gradients(
     t: FactorArrays, part: LearnedPart, rows: Int32Array, opened: BoolArray, before: Int64Array, rate: float
 ) -> None:

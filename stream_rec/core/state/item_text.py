@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.state.text_terms import TERM_IDS, TERMS, terms_of
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
@@ -121,7 +120,7 @@ class ItemText:
         self.changes += self.documents
 
 
-@njit(**ENTRY)
+@entry()
 def place_terms(t: TextArrays, row: int, terms: UInt16Array, n: int, repeats: int) -> None:
     """Give a row its `n` terms: the counts of its old ones go down, those of the new ones up.
 
@@ -153,7 +152,7 @@ def place_terms(t: TextArrays, row: int, terms: UInt16Array, n: int, repeats: in
         weigh_rows(t, row, row + 1)
 
 
-@njit(**ENTRY)
+@entry()
 def weigh_rows(t: TextArrays, start: int, end: int) -> None:
     """Compute `weights` and `scale` of rows [start, end) from their terms, the counts and the repeats."""
     raw = np.empty(TERMS)
@@ -177,7 +176,7 @@ def weigh_rows(t: TextArrays, start: int, end: int) -> None:
         t.scale[row] = 1.0 / math.sqrt(squares)
 
 
-@njit(**ENTRY)
+@entry()
 def text_cosine(t: TextArrays, row_a: int, candidates: Int32Array, scratch: Float32Array, out: Float32Array) -> None:
     """Write the cosine of item `row_a`'s text and each candidate's; 0 where either has none.
 

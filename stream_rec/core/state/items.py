@@ -7,13 +7,14 @@ are written by the item plane, all others are absorbed from `item-rows`; sources
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.decay import rebase_factor
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
+from stream_rec.core.state.cache_lines import zeros_in_lines
 from stream_rec.core.state.first_factors import FIRST_SQUARE, first_factors
 from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.popular import POPULAR_SIZE, popular_raise, popular_rebuild
@@ -34,8 +35,6 @@ Facts = npt.NDArray[np.void]
 
 SMALLEST_MASS = 1e-200
 """A mass below this is as good as none; its negative power would overflow."""
-
-CACHE_LINE = 64
 
 FADES_MS = (6 * HOUR_MS, DAY_MS, 30 * DAY_MS, 180 * DAY_MS)
 """Decay times of the four short and long event counts of an item."""
@@ -374,15 +373,15 @@ class ItemTable:
 
     def _grow(self, capacity: int) -> None:
         """Replace every array by a longer one, keeping what is there."""
-        facts: Facts = _in_lines(capacity, ITEM_FACTS)
+        facts: Facts = zeros_in_lines(capacity, ITEM_FACTS)
         facts["delta_offset"] = -1
         facts[list(FACTOR_SCALARS[1:])] = FIRST_SQUARE
         d, k, n = self.preset.factors.dimensions, self.preset.cooc.neighbours, self.n
         wide = {
             "neighbour_rows": np.zeros((capacity, k), np.int32),
             "neighbour_weights": np.zeros((capacity, k), np.float32),
-            "factor_out": _in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
-            "factor_in": _in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
+            "factor_out": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
+            "factor_in": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
         }
         for name, longer in {"facts": facts, **wide}.items():
             if n:
@@ -439,10 +438,3 @@ class ItemTable:
 
     def _rebuild_popular(self) -> None:
         popular_rebuild(self.popular_rows, self.popular_size, self.popularity[: self.n], self.listable[: self.n])
-
-
-def _in_lines(n: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return n zeros that begin where a cache line does: a row of 128 bytes is two lines then, not three."""
-    memory = np.zeros(n * kind.itemsize + CACHE_LINE, np.uint8)
-    at = -memory.ctypes.data % CACHE_LINE
-    return memory[at : at + n * kind.itemsize].view(kind)

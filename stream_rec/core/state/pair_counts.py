@@ -21,9 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from stream_rec.core.compiled import ENTRY, inner
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
 from stream_rec.core.state.items import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
@@ -68,7 +67,7 @@ class _Marks(NamedTuple):
     touched: BoolArray
 
 
-@njit(**ENTRY)
+@entry()
 def apply_counts(
     t: ItemArrays,
     data: UInt8Array,
@@ -147,7 +146,7 @@ def _apply_entry(
             add_neighbour(t, x, j, np.float32(rates.backward_weight * w))
 
 
-@njit(**ENTRY)
+@entry()
 def forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
     """`decay.weight`, compiled; the same operations in the same order."""
     length_ms = HALVINGS_PER_EPOCH * math.log(2.0) * decay_ms

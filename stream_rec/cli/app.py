@@ -26,7 +26,7 @@ COMMANDS = {
     "backtest": "Run a log through the planes that serve and print how good their lists were.",
     "shop": "Write a generated shop's log to a file.",
     "dead-letters": "List the records that broke the contract, or send them again.",
-    "bench": "Measure the worker against a plain Faust agent.",
+    "bench": "Measure the worker against a plain Faust agent, or the kernels alone.",
     "schemas": "Write the wire contract as JSON Schema files.",
     "settings": "Print every setting with the value it has now.",
     "reset": "Delete the worker's stores; they come back from Kafka at the next start.",

@@ -30,8 +30,9 @@ def commands_page() -> str:
 
 def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", None)
-    if children is None:
+    if children is None or command.invoke_without_command:
         yield path, command
+    if children is None:
         return
     for name, child in children.items():
         yield from _leaves(f"{path} {name}", child)

@@ -33,8 +33,8 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import SOURCE_TOPICS, Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
@@ -273,7 +273,7 @@ def decode(frame: bytes) -> Frame:
     return Frame(n_shards, data, sizes, hashes, id_items, item_ids, last_partition, newest_ms, learned)
 
 
-@njit(cache=True)
+@entry()
 def columns_of(data: UInt8Array, sizes: FrameSizes) -> CountColumns:
     """Return the columns of a frame without copying; in a kernel this costs nothing."""
     n, p, h, m = sizes
@@ -313,7 +313,7 @@ def _item_ids(frame: bytes, at: int, end: int, lengths: Iterable[int]) -> list[s
     return ids
 
 
-@njit(cache=True)
+@entry()
 def _check(data: UInt8Array, sizes: FrameSizes) -> tuple[int, int]:
     """Return the highest partition (-1 without entries) and the newest time; `_OUTSIDE` if an index is wrong."""
     c = columns_of(data, sizes)

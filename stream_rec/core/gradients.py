@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import SOURCE_TOPICS, Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
@@ -135,7 +135,7 @@ class RoundGradients:
         self.examples.clear()
 
 
-@njit(cache=True)
+@entry()
 def _choose(
     members: Members, n: int, hashes: UInt64Array, shard: int, n_shards: int, slot: Int32Array
 ) -> tuple[Int32Array, Int32Array, UInt32Array, Int32Array, UInt16Array, UInt16Array]:

@@ -7,15 +7,15 @@ Java clients, kafka-python and aiokafka use it; librdkafka's default is CRC32, s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import UInt8Array
 
 _M = np.uint32(0x5BD1E995)
 _SEED = np.uint32(0x9747B28C)
 
 
-@njit(cache=True)
+@entry()
 def _murmur2(data: UInt8Array) -> np.uint32:
     n = len(data)
     h = _SEED ^ np.uint32(n)

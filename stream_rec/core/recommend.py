@@ -5,30 +5,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import CONTEXTS
-from stream_rec.core.presets import SOURCE_NAMES, Preset
-from stream_rec.core.ranking.blocks import (
-    ItemBlock,
-    item_side_at,
-    tables_at,
-    tables_block,
-    workspace_at,
-    workspace_block,
-)
-from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence, new_workspace, tables_of
-from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
-from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, linear_scores
-from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
+from stream_rec.core.presets import Preset
+from stream_rec.core.ranking.blocks import ItemBlock, ListBlock, list_items_at, list_tables_at, list_workspace_at
+from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
+from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
+from stream_rec.core.ranking.linear import contributions, linear_scores
+from stream_rec.core.ranking.reasons import strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.second_features import SECOND_CANDIDATES, second_features
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
-from stream_rec.core.sources.cooc import vote_table
+from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, Ranked, UInt8Array, UserView
 
+_CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
 NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 
@@ -65,63 +59,70 @@ class Orders(NamedTuple):
     second: SecondLook | None
 
 
-class _Blocks(NamedTuple):
-    """Item table, preset and workspace as kernels get them."""
-
-    items: Int64Array
-    tables: Int64Array
-    workspace: Int64Array
-
-
-@njit(cache=True)
+@entry()
 def _rank(
-    b: _Blocks, user: UserView, linear: bool, theta: Float32Array, fusion: Float64Array, k: int
-) -> tuple[int, Int32Array, Float64Array]:
-    """Return how many candidates there are, and the best k as places in the union with their scores."""
-    t, w = tables_at(b.tables), workspace_at(b.workspace)
-    n = gather_evidence(item_side_at(b.items, t), user, t, w)
-    scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, fusion)
-    best, best_scores = np.empty(k, np.int32), np.empty(k)
-    m = best_of(np.arange(n).astype(np.int32), scores, n, best, best_scores)
-    return n, best[:m], best_scores[:m]
+    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    pending: int, linear: bool, theta: Float32Array, k: int, explained: bool,
+) -> tuple[int, Int32Array, Float64Array, Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
+    """Gather and order; `explained` asks for the list itself, too: what a second stage is to reorder has none yet."""
+    t, w = list_tables_at(b), list_workspace_at(b)
+    item = list_items_at(b, t)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    n = gather_evidence(item, user, t, w)
+    scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
+    best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
+    for c in range(n):
+        every[c] = c
+    m = best_of(every, scores, n, best, best_scores)
+    best = best[:m]
+    listed, by, because, parts = explain_places(item, user, t, w, best[: m if explained else 0], linear, theta)
+    return n, best, best_scores[:m], listed, by, because, parts
 
 
-@njit(cache=True)
+@entry()
 def _explain(
-    b: _Blocks, user: UserView, best: Int32Array, linear: bool, theta: Float32Array, fusion: Float64Array,
-    source_of: Int32Array, recent_votes: Float64Array,
+    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    pending: int, linear: bool, theta: Float32Array, best: Int32Array,
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
+    """Return the list of the places `best`, whose evidence the workspace still holds."""
+    t, w = list_tables_at(b), list_workspace_at(b)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
+
+
+@inner(allocates=True)
+def explain_places(
+    item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
+) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:
     """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""
-    t, w = tables_at(b.tables), workspace_at(b.workspace)
-    item = item_side_at(b.items, t)
-    n_sources, m = len(fusion) - 1, len(best)
-    rows, by = np.empty(m, np.int32), np.empty(m, np.uint8)
+    m = len(best)
+    rows, by = np.empty(m, np.int32), np.zeros(m, np.uint8)
     if linear:
-        features = np.empty((len(theta), m), np.float32)
-        for f in range(len(theta)):
-            for c in range(m):
-                features[f, c] = w.features[f, best[c]]
-        parts = contributions(features, theta, source_of, n_sources)
+        parts = contributions(w.features, theta, best, N_SOURCES)
     else:
-        ranks = np.empty((n_sources, m), np.int32)
-        for s in range(n_sources):
+        ranks = np.empty((N_SOURCES, m), np.int32)
+        for s in range(N_SOURCES):
             for c in range(m):
                 ranks[s, c] = w.ranks[s, best[c]]
-        parts = fusion_shares(ranks, m, fusion)
+        parts = fusion_shares(ranks, m, t.fusion)
     for c in range(m):
         rows[c] = w.rows[best[c]]
         largest = np.float32(-np.inf)
-        for s in range(n_sources):
+        for s in range(N_SOURCES):
             if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
                 largest, by[c] = parts[s, c], s
-    because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, recent_votes, rows, w.slot)
+    because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, t.recent_votes, rows, w.slot)
     return rows, by, because, parts
 
 
-@njit(cache=True)
-def _second(b: _Blocks, user: UserView, best: Int32Array, linear: Float64Array) -> Float32Array:
-    t = tables_at(b.tables)
-    return second_features(item_side_at(b.items, t), user, workspace_at(b.workspace), best, linear)
+@entry()
+def _second(
+    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    pending: int, best: Int32Array, linear: Float64Array,
+) -> Float32Array:  # fmt: skip
+    t, w = list_tables_at(b), list_workspace_at(b)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    return second_features(list_items_at(b, t), user, w, best, linear)
 
 
 class Recommender:
@@ -144,9 +145,6 @@ class Recommender:
         self.pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self._tables = tables_of(preset)
-        self._tables_block = tables_block(self._tables)
-        self._fusion = fusion_weights(preset.fusion, len(SOURCE_NAMES))
-        self._recent_votes = vote_table(preset.cooc, min(RECENT_ITEMS, preset.cooc.history))
         self._dimensions = preset.factors.dimensions
         self._scratch = Scratch()
         self._item_block = ItemBlock(items)
@@ -156,7 +154,7 @@ class Recommender:
         """Make buffers as long as the item table."""
         self._scratch.fit(self.items.capacity)
         self._workspace = new_workspace(self._scratch, self._dimensions)
-        self._workspace_block = workspace_block(self._workspace)
+        self._block = ListBlock(self._item_block, self._tables, self._workspace)
 
     def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
@@ -170,34 +168,33 @@ class Recommender:
         thorough
             Whether the second stage is asked, where there is one.
         """
-        blocks = self._prepared(excluded)
+        block = self._prepared(excluded)
         theta, linear = self._theta(user)
         second = self.second if thorough and linear and self.pinned is None else None
         k = self.list_size if second is None else max(self.list_size, SECOND_CANDIDATES)
-        _, best, scores = _rank(blocks, user, linear, theta, self._fusion, k)
-        if second is not None and len(best):
-            m = min(len(best), SECOND_CANDIDATES)
-            features = _second(blocks, user, best[:m], scores[:m])
-            best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
-        rows, by, because, parts = _explain(
-            blocks, user, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
-        )
+        _, best, scores, rows, by, because, parts = _rank(block, *user, linear, theta, k, second is None)
+        if second is not None:
+            if len(best):
+                m = min(len(best), SECOND_CANDIDATES)
+                features = _second(block, *user, best[:m], scores[:m])
+                best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
+            rows, by, because, parts = _explain(block, *user, linear, theta, best)
         clear_exclusions(self._scratch, excluded)
         return Recommendation(Ranked(rows, scores, by), because, parts)
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        blocks = self._prepared(excluded)
+        block = self._prepared(excluded)
         learned = self.items.ranker.serving[context_of(user)]
-        n, best, scores = _rank(blocks, user, True, learned, self._fusion, SECOND_CANDIDATES)
+        n, best, scores, *_ = _rank(block, *user, True, learned, SECOND_CANDIDATES, False)
         second = None
         if self.second is not None and len(best):
-            features = _second(blocks, user, best, scores)
+            features = _second(block, *user, best, scores)
             second = SecondLook(self._workspace.rows[best], features, scores.astype(np.float32))
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_weights = evidence.rows[best[:k]]
-        by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._fusion), k)]
+        by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
         served = by_weights if self.linear else by_fusion
         if self.pinned is not None:
             served = evidence.rows[_best(linear_scores(evidence.features, n, self.pinned), k)]
@@ -213,11 +210,11 @@ class Recommender:
             return self.pinned, True
         return self.items.ranker.serving[context_of(user)], self.linear
 
-    def _prepared(self, excluded: Int32Array) -> _Blocks:
+    def _prepared(self, excluded: Int32Array) -> Int64Array:
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        return _Blocks(self._item_block.current(), self._tables_block, self._workspace_block)
+        return self._block.current()
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""
@@ -230,10 +227,10 @@ class Recommender:
 def context_of(user: UserView) -> int:
     """Return which row of weights orders a list: for going on with a session, or for a new visit."""
     continues = len(user.sessions) > 0 and user.sessions[-1] == user.session
-    return CONTEXTS.index("continue" if continues else "visit")
+    return _CONTINUE if continues else _VISIT
 
 
-@njit(cache=True)
+@entry()
 def _best(scores: Float64Array, k: int) -> Int32Array:
     best, best_scores = np.empty(k, np.int32), np.empty(k)
     m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)

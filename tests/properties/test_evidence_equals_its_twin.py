@@ -10,20 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.core.compiled import from_python
 from stream_rec.core.features import FEATURES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, PRESETS, SOURCE_NAMES, Preset
-from stream_rec.core.ranking.evidence import (
-    ABSENT,
-    Evidence,
-    Workspace,
-    copy_of,
-    gather_evidence,
-    item_side,
-    new_workspace,
-    tables_of,
-)
+from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.ranking.workspace import ABSENT, Workspace, item_side, new_workspace, tables_of
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
@@ -34,6 +27,7 @@ from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_
 SEEDS = st.integers(0, 2**32 - 1)
 EXCLUSIONS = st.frozensets(st.integers(0, 59), max_size=30)
 FACTORS = SOURCE_NAMES.index("factors")
+_gather = from_python(gather_evidence)
 
 
 class Gathered(NamedTuple):
@@ -47,7 +41,7 @@ def gather(items: ItemTable, user: UserView, preset: Preset, excluded: frozenset
     exclude_rows(scratch, np.array(sorted(excluded), np.int32))
     workspace = new_workspace(scratch, preset.factors.dimensions)
     workspace.features[:] = np.nan  # what is not written shows
-    n = gather_evidence(item_side(items), user, tables_of(preset), workspace)
+    n = _gather(item_side(items), user, tables_of(preset), workspace)
     return Gathered(copy_of(workspace, n), scratch, workspace)
 
 
@@ -122,10 +116,9 @@ def test_buffers_are_left_clean_and_state_untouched(
     assert np.flatnonzero(scratch.excluded).tolist() == sorted(excluded)
     assert not scratch.score.any()
     assert not scratch.in_session.any()
-    assert not scratch.times_had.any()
     assert not first.workspace.terms.any()
     assert (scratch.slot == -1).all()
-    n = gather_evidence(item_side(items), user, tables_of(EVERY_SOURCE), first.workspace)
+    n = _gather(item_side(items), user, tables_of(EVERY_SOURCE), first.workspace)
     again = copy_of(first.workspace, n)
     assert [column.tobytes() for column in again] == [column.tobytes() for column in first.evidence]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from stream_rec.core.features import SCORED_SOURCES
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
-from stream_rec.core.ranking.evidence import HOP_CANDIDATES, OWN_CANDIDATES, POPULAR_CANDIDATES, RECENT_TEXTS
+from stream_rec.core.ranking.candidate_features import RECENT_TEXTS
+from stream_rec.core.ranking.workspace import HOP_CANDIDATES, OWN_CANDIDATES, POPULAR_CANDIDATES
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import sources

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_rec.core.compiled import from_python
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE
-from stream_rec.core.ranking.evidence import tables_of
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.sources.cooc import cooc_propose, pair_rates
+from stream_rec.core.ranking.workspace import tables_of
+from stream_rec.core.sources.cooc import cooc_propose, flag_session, pair_rates
 from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
@@ -17,26 +18,34 @@ from stream_rec.core.types import Float64Array, Int32Array, UserView
 PROPOSING = ("cooc", "own", "hop", "popularity")
 """Sources that name candidates; the factors only score those."""
 
+_cooc, _own, _hop = from_python(cooc_propose), from_python(own_propose), from_python(hop_propose)
+_flag = from_python(flag_session)
+
 
 def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tuple[Int32Array, Float64Array]:
     """Rows and scores, best first."""
     w, t, (cooc, own) = scratch, tables_of(items.preset), (items.preset.cooc, items.preset.own)
+    rows, scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
+    _flag(w.in_session, user.rows, user.sessions, user.session, 1)
     if name == "cooc":
-        return cooc_propose(
+        n = _cooc(
             items.cooc_arrays(), pair_rates(cooc, items.pair_landmark), items.listable, user.rows, user.sessions,
             user.times_ms, user.session, user.pending, t.votes, cooc.in_session, w.score, w.touched, w.in_session,
-            w.excluded,
+            w.excluded, rows, scores,
         )  # fmt: skip
-    if name == "own":
-        return own_propose(
+    elif name == "own":
+        n = _own(
             t.ahead, t.behind, own.base, own.in_session, user.rows, user.sessions, user.session, items.listable,
-            w.excluded, w.in_session, w.slot, w.score,
+            w.excluded, w.in_session, w.slot, w.score, rows, scores,
         )  # fmt: skip
-    if name == "hop":
-        rows, scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
-        n = hop_propose(
+    elif name == "hop":
+        n = _hop(
             items.cooc_arrays(), items.listable, user.rows, items.preset.hop.items, w.score, w.touched, w.excluded,
             rows, scores,
         )  # fmt: skip
-        return rows[:n], scores[:n]
-    return popular_propose(items.popular_rows, items.popular_size, items.popularity, items.listable, w.excluded)
+    else:
+        n = popular_propose(
+            items.popular_rows, items.popular_size, items.popularity, items.listable, w.excluded, rows, scores
+        )
+    _flag(w.in_session, user.rows, user.sessions, user.session, 0)
+    return rows[:n], scores[:n]

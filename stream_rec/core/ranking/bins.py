@@ -8,8 +8,8 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
 
 N_BINS = 64
@@ -56,7 +56,7 @@ def quantile_edges(rows: Float32Array) -> Float32Array:
     return edges
 
 
-@njit(cache=True)
+@entry()
 def _close_bins(values: Float64Array, counts: Int64Array, edges: Float32Array) -> None:
     """Write the edges between ascending values that occur `counts` times."""
     left, bins_left, held, n = counts.sum(), len(edges) + 1, 0, 0
@@ -71,7 +71,7 @@ def _close_bins(values: Float64Array, counts: Int64Array, edges: Float32Array) -
             left, bins_left, held = left - held, bins_left - 1, 0
 
 
-@njit(cache=True)
+@entry()
 def bin_column(values: Float32Array, edges: Float32Array, out: UInt8Array) -> None:
     """Write the bin of each value of one feature, `out[:len(values)]`; NaN is in bin 0, and infinity in the last.
 
@@ -88,7 +88,7 @@ def bin_column(values: Float32Array, edges: Float32Array, out: UInt8Array) -> No
         out[k] = at
 
 
-@njit(cache=True)
+@entry()
 def bin_features(features: Float32Array, edges: Float32Array, out: UInt8Array) -> None:
     """Write the bins of a list, feature by feature.
 

@@ -5,8 +5,7 @@ See `core/kernel_memory.py` for why. Each pair below, the block and its `…_at`
 
 from __future__ import annotations
 
-from numba import njit
-
+from stream_rec.core.compiled import inner
 from stream_rec.core.features import FEATURES
 from stream_rec.core.kernel_memory import (
     block_of,
@@ -24,7 +23,7 @@ from stream_rec.core.kernel_memory import (
     uint32_at,
 )
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE
-from stream_rec.core.ranking.evidence import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
+from stream_rec.core.ranking.workspace import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.sources.cooc import PairRates
 from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.items import CoocArrays, FactorArrays, ItemTable
@@ -36,21 +35,28 @@ _PAIR_LANDMARK, _POPULARITY_LANDMARK = 3, 4
 _F = len(FEATURES)
 
 
+ITEM_SIZE, WORKSPACE_SIZE, TABLES_SIZE = 20, 18, 18
+"""Lengths of the three blocks."""
+
+
 class ItemBlock:
     """The block of an item table, made anew when the table has grown."""
 
     def __init__(self, items: ItemTable) -> None:
         self._items = items
-        self._facts, self._texts = items.facts, items.texts.arrays()
+        self._facts, self._texts, self._landmarks = items.facts, items.texts.arrays(), (0, 0)
         self._block = self._make()
 
     def current(self) -> Int64Array:
         """Return the block as of now; valid until a row is added."""
         items = self._items
         if self._facts is not items.facts or self._texts is not items.texts.arrays():
-            self._facts, self._texts = items.facts, items.texts.arrays()
+            self._facts, self._texts, self._landmarks = items.facts, items.texts.arrays(), (0, 0)
             self._block = self._make()
-        self._block[_PAIR_LANDMARK], self._block[_POPULARITY_LANDMARK] = items.pair_landmark, items.popularity_landmark
+        landmarks = items.pair_landmark, items.popularity_landmark
+        if landmarks != self._landmarks:
+            self._landmarks = landmarks
+            self._block[_PAIR_LANDMARK], self._block[_POPULARITY_LANDMARK] = landmarks
         return self._block
 
     def _make(self) -> Int64Array:
@@ -63,7 +69,7 @@ class ItemBlock:
         )  # fmt: skip
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
@@ -90,30 +96,72 @@ def workspace_block(w: Workspace) -> Int64Array:
     return block_of(len(w.score), len(w.z), *w)
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def workspace_at(b: Int64Array) -> Workspace:
     """Return the workspace behind a block."""
     n, d, most = b[0], b[1], CANDIDATES_PER_SOURCE
     return Workspace(
         float64_at(b[2], n), int32_at(b[3], n + 1), uint8_at(b[4], n), uint8_at(b[5], n), int32_at(b[6], n),
-        int32_at(b[7], n), int32_at(b[8], n), int32_at(b[9], MOST_CANDIDATES),
-        int32_rows_at(b[10], N_SOURCES, MOST_CANDIDATES), float32_rows_at(b[11], _F, MOST_CANDIDATES),
-        float32_at(b[12], d), int32_rows_at(b[13], N_SOURCES, most), float64_rows_at(b[14], N_SOURCES, most),
-        int32_at(b[15], N_SOURCES), float32_at(b[16], TERM_IDS),
+        int32_at(b[7], MOST_CANDIDATES), int32_rows_at(b[8], N_SOURCES, MOST_CANDIDATES),
+        float32_rows_at(b[9], _F, MOST_CANDIDATES), float32_at(b[10], d), int32_rows_at(b[11], N_SOURCES, most),
+        float64_rows_at(b[12], N_SOURCES, most), int32_at(b[13], N_SOURCES), int32_rows_at(b[14], N_SOURCES, most),
+        int32_at(b[15], MOST_CANDIDATES), int32_at(b[16], MOST_CANDIDATES), float32_at(b[17], TERM_IDS),
     )  # fmt: skip
 
 
 def tables_block(t: Tables) -> Int64Array:
     """Return the block of a preset's tables, which must be kept as long."""
     sizes = (t.votes.shape[1], t.ahead.shape[0], t.ahead.shape[1], t.behind.shape[1], t.context.shape[1])
-    return block_of(*sizes, t.pairs.shape[1], len(t.scalars), len(t.rates), *t)
+    return block_of(*sizes, t.pairs.shape[1], len(t.scalars), len(t.rates), t.recent_votes.shape[1], *t)
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def tables_at(b: Int64Array) -> Tables:
     """Return the tables behind a block."""
     return Tables(
-        float64_rows_at(b[8], 2, b[0]), float64_rows_at(b[9], b[1], b[2]), float64_rows_at(b[10], b[1], b[3]),
-        float64_rows_at(b[11], 2, b[4]), float64_at(b[12], b[6]), float64_rows_at(b[13], 2, b[5]),
-        float64_at(b[14], b[7]),
+        float64_rows_at(b[9], 2, b[0]), float64_rows_at(b[10], b[1], b[2]), float64_rows_at(b[11], b[1], b[3]),
+        float64_rows_at(b[12], 2, b[4]), float64_at(b[13], b[6]), float64_rows_at(b[14], 2, b[5]),
+        float64_at(b[15], b[7]), float64_at(b[16], N_SOURCES + 1), float64_rows_at(b[17], 2, b[8]),
     )  # fmt: skip
+
+
+class ListBlock:
+    """The three blocks behind one address each: all that a list needs but the user, in one small array.
+
+    Attributes
+    ----------
+    tables, workspace
+        The memory behind the block, which lives as long as it does.
+    """
+
+    def __init__(self, items: ItemBlock, tables: Tables, workspace: Workspace) -> None:
+        self.tables, self.workspace = tables, workspace
+        self._items, self._item_block = items, items.current()
+        self._tables_block, self._workspace_block = tables_block(tables), workspace_block(workspace)
+        self._block = block_of(self._item_block, self._tables_block, self._workspace_block)
+
+    def current(self) -> Int64Array:
+        """Return the block as of now; valid until a row is added."""
+        item_block = self._items.current()
+        if item_block is not self._item_block:
+            self._item_block = item_block
+            self._block[0] = item_block.ctypes.data
+        return self._block
+
+
+@inner(allocates=True)
+def list_tables_at(b: Int64Array) -> Tables:
+    """Return the tables behind a `ListBlock`."""
+    return tables_at(int64_at(b[1], TABLES_SIZE))
+
+
+@inner(allocates=True)
+def list_items_at(b: Int64Array, t: Tables) -> ItemSide:
+    """Return the item table behind a `ListBlock`."""
+    return item_side_at(int64_at(b[0], ITEM_SIZE), t)
+
+
+@inner(allocates=True)
+def list_workspace_at(b: Int64Array) -> Workspace:
+    """Return the workspace behind a `ListBlock`."""
+    return workspace_at(int64_at(b[2], WORKSPACE_SIZE))

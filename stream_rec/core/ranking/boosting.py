@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.ranking.bins import N_BINS
 from stream_rec.core.ranking.trees import DEPTH, N_LEAVES
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
@@ -52,7 +52,7 @@ class BoostParams(NamedTuple):
     least_hessian: float
 
 
-@njit(cache=True)
+@entry()
 def boost(rows: Rows, draws: Draws, params: BoostParams) -> tuple[UInt8Array, Int32Array, Float32Array]:
     """Grow one tree after the other.
 
@@ -96,7 +96,7 @@ def boost(rows: Rows, draws: Draws, params: BoostParams) -> tuple[UInt8Array, In
     return split_feature, split_bin, leaves
 
 
-@njit(cache=True)
+@inner()
 def gradients(
     rows: Rows, scores: Float64Array, drawn: npt.NDArray[np.bool_], bagged: Int64Array, g: Float64Array, h: Float64Array
 ) -> int:
@@ -121,7 +121,7 @@ def gradients(
     return m
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def best_split(
     bins: UInt8Array, features: Int32Array, n_leaves: int, leaf: UInt8Array, bagged: Int64Array, g: Float64Array,
     h: Float64Array, l2: float, least_hessian: float,
@@ -147,7 +147,7 @@ def best_split(
     return best_feature, best_bin
 
 
-@njit(cache=True)
+@inner()
 def _add_gain(sums: Float64Array, l2: float, least_hessian: float, gain: Float64Array) -> None:
     """Add what one leaf gains by each split of a feature whose bins have these sums of g and h."""
     all_g, all_h = 0.0, 0.0
@@ -166,7 +166,7 @@ def _add_gain(sums: Float64Array, l2: float, least_hessian: float, gain: Float64
             gain[b] += left_g * left_g / (left_h + l2) + right_g * right_g / (right_h + l2) - whole
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def leaf_values(
     leaf: UInt8Array, missing: int, bagged: Int64Array, g: Float64Array, h: Float64Array, params: BoostParams,
     leaves: Float32Array,

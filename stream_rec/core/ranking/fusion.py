@@ -13,8 +13,8 @@ SIGIR. https://doi.org/10.1145/1571941.1572114
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.presets import FusionParams
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array
 from stream_rec.errors import ConfigError
@@ -42,7 +42,7 @@ def fusion_weights(params: FusionParams, n_sources: int) -> Float64Array:
     return weights
 
 
-@njit(cache=True)
+@entry()
 def fusion_shares(ranks: Int32Array, n: int, weights: Float64Array) -> Float32Array:
     """Return float32[sources, n], what each source adds; `ranks` int32[sources, >= n] from 0, -1 absent."""
     n_sources = len(weights) - 1
@@ -55,7 +55,7 @@ def fusion_shares(ranks: Int32Array, n: int, weights: Float64Array) -> Float32Ar
     return shares
 
 
-@njit(cache=True)
+@entry()
 def fusion_scores(ranks: Int32Array, n: int, weights: Float64Array) -> Float64Array:
     """Return float64[n], the fused scores. O(sources · n)."""
     n_sources = len(weights) - 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float32Array
 
 LARGEST = 65504.0
@@ -17,7 +17,7 @@ _REBIAS = np.uint32(112 << 10)  # exponents count from -127 and from -15
 _NAN = np.uint32(0x7E00)
 
 
-@njit(cache=True)
+@entry()
 def to_half(values: Float32Array, out: npt.NDArray[np.uint16]) -> None:
     """Write the float16 next to each value as its bits, ties to even; beyond ±65,504 (infinity too) that number.
 

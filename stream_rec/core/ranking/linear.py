@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import SOURCE_NAMES
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array
@@ -63,7 +63,7 @@ def pinned_weights(alpha: Mapping[str, float]) -> Float32Array:
     return theta
 
 
-@njit(cache=True, fastmath=_SUMS)
+@entry(fastmath=_SUMS)
 def linear_scores(features: Float32Array, n: int, theta: Float32Array) -> Float64Array:
     """Return float64[n], s_i = θ · x_i; `features` float32[F, >= n]."""
     total = np.zeros(n, np.float32)
@@ -74,7 +74,7 @@ def linear_scores(features: Float32Array, n: int, theta: Float32Array) -> Float6
     return total.astype(np.float64)
 
 
-@njit(cache=True, fastmath=_SUMS)
+@entry(fastmath=_SUMS)
 def listwise_gradient(features: Float32Array, theta: Float32Array, target: int) -> Float32Array:
     """Return float32[F], the gradient of −log p[target] with respect to θ; `features` float32[F, n]."""
     n = features.shape[1]
@@ -92,18 +92,14 @@ def listwise_gradient(features: Float32Array, theta: Float32Array, target: int) 
     return gradient
 
 
-@njit(cache=True)
-def contributions(features: Float32Array, theta: Float32Array, sources: Int32Array, n_sources: int) -> Float32Array:
-    """Return float32[sources, n]: what each source adds to the score; `features` float32[F, n].
-
-    Parameters
-    ----------
-    sources
-        int32[F], `SOURCE_OF_FEATURE`.
-    """
-    parts = np.zeros((n_sources, features.shape[1]), np.float32)
+@inner(allocates=True)
+def contributions(features: Float32Array, theta: Float32Array, chosen: Int32Array, n_sources: int) -> Float32Array:
+    """Return float32[sources, n]: what each source adds to the scores of the columns `chosen` of `features`."""
+    parts = np.zeros((n_sources, len(chosen)), np.float32)
     for f in range(len(theta)):
-        if sources[f] >= 0:
-            for c in range(features.shape[1]):
-                parts[sources[f], c] += theta[f] * features[f, c]
+        source = SOURCE_OF_FEATURE[f]
+        if source >= 0:
+            row, part = features[f], parts[source]
+            for c in range(len(chosen)):
+                part[c] += theta[f] * row[chosen[c]]
     return parts

@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.ranking.bins import bin_features, normal_scores, quantile_edges
 from stream_rec.core.ranking.second_stage import LANES, check_list, softmax
 from stream_rec.core.ranking.trees import NEGLIGIBLE
@@ -55,7 +55,7 @@ class _Scratch(NamedTuple):
     p: Float32Array  # [LANES]
 
 
-@njit(cache=True)
+@entry()
 def _score(
     net: Network, edges: Float32Array, table: Float32Array, features: Float32Array, linear: Float32Array, s: _Scratch
 ) -> None:
@@ -78,7 +78,7 @@ def _score(
         s.scores[k] = score
 
 
-@njit(cache=True)
+@entry()
 def _learn(
     net: Network, edges: Float32Array, table: Float32Array, features: Float32Array, linear: Float32Array,
     target: int, rate: float, s: _Scratch,
@@ -112,7 +112,7 @@ def _learn(
     _adagrad(net.skip, net.skip_sum, skip_g, rate)
 
 
-@njit(cache=True)
+@inner()
 def _adagrad(weights: Float32Array, sums: Float32Array, gradient: Float32Array, rate: float) -> None:
     """Step each weight by its gradient over the root of the squares so far."""
     step = np.float32(rate)

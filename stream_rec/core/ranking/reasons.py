@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array
 
@@ -12,7 +12,7 @@ RECENT_ITEMS = 10
 """History items that can be a reason: an older one would puzzle the reader more than it explains."""
 
 
-@njit(cache=True)
+@inner()
 def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
     """Add the votes of an item that occurs several times at its newest place; return how many are left."""
     kept = 0
@@ -28,7 +28,7 @@ def _merge_repeats(recent: Int32Array, votes: Float64Array, n: int) -> int:
     return kept
 
 
-@njit(cache=True)
+@entry()
 def strongest_votes(
     item: CoocArrays, rows: Int32Array, sessions: Int32Array, session: int, votes: Float64Array,
     chosen: Int32Array, slot: Int32Array,
@@ -48,12 +48,14 @@ def strongest_votes(
     for c in range(len(chosen)):
         slot[chosen[c]] = c
     for k in range(n):
-        j = recent[k]
+        j, weight = recent[k], weights[k]
+        neighbours, pair_weights = item.neighbour_rows[j], item.neighbour_weights[j]
         for q in range(item.neighbour_count[j]):
-            c = slot[item.neighbour_rows[j, q]]
-            vote = weights[k] * item.neighbour_weights[j, q]
-            if c >= 0 and chosen[c] != j and vote > strongest[c]:
-                strongest[c], because[c] = vote, j
+            c = slot[np.uint32(neighbours[q])]
+            if c >= 0:
+                vote = weight * pair_weights[q]
+                if vote > strongest[c] and chosen[c] != j:
+                    strongest[c], because[c] = vote, j
     for c in range(len(chosen)):
         slot[chosen[c]] = -1
     return because

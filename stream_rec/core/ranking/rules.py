@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.types import Int32Array, UInt8Array
 
 
-@njit(cache=True)
+@entry()
 def _flag(flags: UInt8Array, rows: Int32Array, value: int) -> None:
     for row in rows:
         if row >= 0:

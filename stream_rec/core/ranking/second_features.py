@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.features import FEATURES, SECOND_FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS
-from stream_rec.core.ranking.evidence import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
+from stream_rec.core.ranking.workspace import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
 from stream_rec.core.sources.cooc import MOST_PENDING, PairRates
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
@@ -33,7 +33,7 @@ _FOLLOWING, _RECENT = 8, 10
 _F32 = np.float32
 
 
-@njit(cache=True)
+@inner()
 def _source_figures(
     item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: Float64Array, out: Float32Array
 ) -> None:
@@ -61,7 +61,7 @@ def _source_figures(
         x[11] = own if own >= 0 else _NO_RANK
 
 
-@njit(cache=True)
+@inner()
 def _item_figures(item: ItemSide, w: Workspace, best: Int32Array, now_ms: int, out: Float32Array) -> None:
     landmark = item.popularity_landmark * HALVINGS_PER_EPOCH * math.log(2.0)
     growth = now_ms / item.popularity_decay_ms - landmark
@@ -78,7 +78,7 @@ def _item_figures(item: ItemSide, w: Workspace, best: Int32Array, now_ms: int, o
         x[_ITEM + 4] = math.log(_F32(1.0) + since_ms / _F32(60_000.0))
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> None:
     """Walk the history once; `slot` holds the place of each of the m candidates."""
     rows, sessions, times_ms, h = user.rows, user.sessions, user.times_ms, len(user.rows)
@@ -122,7 +122,7 @@ def _user_figures(user: UserView, w: Workspace, m: int, out: Float32Array) -> No
         x[_FOLLOWED + 1], x[_FOLLOWED + 2] = next_times[p], nearest[p]
 
 
-@njit(cache=True)
+@inner()
 def _pending_shares(
     pair: PairRates, user: UserView, w: Workspace, a: int, mass: float, shares: Float64Array
 ) -> float:  # fmt: skip
@@ -143,7 +143,7 @@ def _pending_shares(
     return mass
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Float32Array) -> int:
     """Fill what the last items' neighbours say, pending lines included; return how many lines the session has."""
     rows, sessions, h = user.rows, user.sessions, len(user.rows)
@@ -171,7 +171,7 @@ def _pair_figures(item: ItemSide, user: UserView, w: Workspace, m: int, out: Flo
     return lines
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def second_features(
     item: ItemSide, user: UserView, w: Workspace, best: Int32Array, linear: Float64Array
 ) -> Float32Array:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float32Array
 
 MAX_CANDIDATES = 60
@@ -95,7 +95,7 @@ def check_list(features: Float32Array, linear: Float32Array, n_features: int, ta
         )
 
 
-@njit(cache=True)
+@entry()
 def reciprocal_rank(scores: Float32Array, n: int, target: int) -> float:
     """Return 1 / rank of `target` among `scores[:n]`; ties go to the place that comes first.
 
@@ -111,7 +111,7 @@ def reciprocal_rank(scores: Float32Array, n: int, target: int) -> float:
     return 1.0 / rank
 
 
-@njit(cache=True)
+@entry()
 def softmax(scores: Float32Array, n: int, p: Float32Array) -> None:
     """Write p_i = exp(s_i) / sum_j exp(s_j) of the first n scores into `p`."""
     highest = scores[0]

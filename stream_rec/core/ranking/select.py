@@ -12,8 +12,8 @@ through, which made a loop of one addition five times slower.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 _BINS = 512
@@ -38,9 +38,6 @@ class Scratch:
         uint8[capacity] flags.
     slot
         int32[capacity], place of a row in some short list, -1 = in none.
-    times_had, lag
-        int32[capacity]: how often the user had an item (0 between calls), and how many events ago (meaningless where
-        `times_had` is 0).
 
     Examples
     --------
@@ -51,15 +48,13 @@ class Scratch:
     ([0, 1, 0, 0], [-1, -1, -1, -1])
     """
 
-    __slots__ = ("excluded", "in_session", "lag", "score", "slot", "times_had", "touched")
+    __slots__ = ("excluded", "in_session", "score", "slot", "touched")
 
     score: Float64Array
     touched: Int32Array
     in_session: UInt8Array
     excluded: UInt8Array
     slot: Int32Array
-    times_had: Int32Array
-    lag: Int32Array
 
     def __init__(self, capacity: int = 0) -> None:
         self._allocate(capacity)
@@ -78,11 +73,9 @@ class Scratch:
         self.in_session = np.zeros(capacity, np.uint8)
         self.excluded = np.zeros(capacity, np.uint8)
         self.slot = np.full(capacity, -1, np.int32)
-        self.times_had = np.zeros(capacity, np.int32)
-        self.lag = np.zeros(capacity, np.int32)
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
     """Return the places of `values[:n]` whose bin holds or beats the k-th best (1 <= k <= n), best bin first."""
     bins, counts = np.empty(n, np.int64), np.zeros(_BINS, np.int32)
@@ -94,22 +87,25 @@ def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
         best = max(best, bins[c])
     for c in range(n):
         bins[c] = min(best - bins[c], _BINS - 1)
-        counts[bins[c]] += 1
+    for c in range(n):
+        counts[np.uint64(bins[c])] += 1
     cut, m = -1, 0
     while m < k:  # counts become the place where each bin starts
         cut += 1
         counts[cut], m = m, m + counts[cut]
     order = np.empty(m, np.int32)
     for c in range(n):
-        b = bins[c]
-        if b <= cut:
-            order[counts[b]] = c
+        b = np.uint64(bins[c])
+        if b <= np.uint64(cut):
+            order[np.uint32(counts[b])] = c
             counts[b] += 1
     return order
 
 
-@njit(cache=True)
-def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array, out_values: Float64Array) -> int:
+@entry()
+def best_of(
+    keys: Int32Array, values: Float64Array, n: int | np.int64, out_keys: Int32Array, out_values: Float64Array
+) -> int:
     """Write the best `len(out_keys)` of `values[:n]` best first, ties to the lower key.
 
     Parameters
@@ -151,7 +147,7 @@ def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array
     return k
 
 
-@njit(cache=True)
+@entry()
 def select_top(
     score: Float64Array,
     touched: Int32Array,
@@ -180,12 +176,11 @@ def select_top(
     int
         How many were written.
     """
-    keys, values, n = np.empty(n_touched, np.int32), np.empty(n_touched, np.float64), 0
+    keys, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1, np.float64), np.uint64(0)
     for t in range(n_touched):
-        row = touched[t]
+        row = np.uint32(touched[t])  # unsigned: an index that cannot count from the end
         value = score[row] + 0.0  # -0.0 becomes 0.0: equal values must have equal bits
         score[row] = 0.0
-        if value > floor and listable[row] != 0 and excluded[row] == 0:
-            keys[n], values[n] = row, value
-            n += 1
-    return best_of(keys, values, n, out_rows, out_scores)
+        keys[n], values[n] = row, value  # no branch: the next one takes its place if it does not count
+        n += np.uint64((value > floor) & (listable[row] != 0) & (excluded[row] == 0))
+    return best_of(keys, values, np.int64(n), out_rows, out_scores)

@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.presets import FitParams
 from stream_rec.core.ranking.bins import bin_column, quantile_edges
 from stream_rec.core.ranking.boosting import BoostParams, Draws, Rows, boost
@@ -106,7 +106,7 @@ def choose_rows(training: TrainingLists, params: FitParams, draws: Float32Array)
     return ChosenRows(*_choose(training.linear, training.ends, training.targets, draws, floor, share))
 
 
-@njit(cache=True)
+@entry()
 def _choose(
     linear: Float32Array, ends: Int64Array, targets: Int32Array, draws: Float32Array, floor: float, share: float
 ) -> tuple[Int64Array, Float64Array, Float64Array, Int64Array, Int64Array]:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.ranking.second_stage import LANES, reciprocal_rank, softmax
 from stream_rec.core.types import Float32Array, UInt8Array
 
@@ -74,7 +74,7 @@ def forest_scratch(n_trees: int, n_features: int) -> ForestScratch:
     )
 
 
-@njit(cache=True)
+@entry()
 def score_list(forest: Forest, features: Float32Array, linear: Float32Array, scratch: ForestScratch) -> None:
     """Score a list into `scratch.scores[:n]`, its leaves into `scratch.leaf_of[:, :n]`.
 
@@ -117,7 +117,7 @@ def score_list(forest: Forest, features: Float32Array, linear: Float32Array, scr
             scores[k] += leaves[t, row[k]]
 
 
-@njit(cache=True)
+@entry()
 def learn_list(
     forest: Forest, features: Float32Array, linear: Float32Array, target: int, rate: float, scratch: ForestScratch
 ) -> float:

@@ -19,12 +19,13 @@ https://doi.org/10.1109/MIC.2003.1167344
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams
+from stream_rec.core.compiled import inner
+from stream_rec.core.prefetch import AHEAD, prefetch
+from stream_rec.core.presets import CoocParams
 from stream_rec.core.ranking.select import best_of
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.state.pair_counts import forward_weight
@@ -45,6 +46,8 @@ def vote_table(params: CoocParams, history: int) -> Float64Array:
     return np.array([same, [vote * params.other_session for vote in same]])
 
 
+_PER_LINE = 16  # neighbours in a cache line
+_UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
 MOST_PENDING = 8
 """Pending lines that are added; more come together only when a backlog is worked off."""
 
@@ -68,7 +71,7 @@ def pair_rates(params: CoocParams, landmark: int) -> PairRates:
     return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers)
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def _history_votes(
     item: CoocArrays, pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int,
     pending: int, votes: Float64Array,
@@ -91,7 +94,7 @@ def _history_votes(
     return weights
 
 
-@njit(cache=True)
+@inner()
 def _vote_pair(
     rows: Int32Array, weights: Float64Array, j: int, i: int, w: float, score: Float64Array, touched: Int32Array,
     n_touched: int,
@@ -108,7 +111,7 @@ def _vote_pair(
     return n_touched
 
 
-@njit(cache=True)
+@inner()
 def _pending_votes(
     pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, pending: int,
     weights: Float64Array, score: Float64Array, touched: Int32Array, n_touched: int,
@@ -127,7 +130,7 @@ def _pending_votes(
     return n_touched
 
 
-@njit(cache=True)
+@inner()
 def cooc_score(
     item: CoocArrays, pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int,
     pending: int, votes: Float64Array, score: Float64Array, touched: Int32Array,
@@ -137,24 +140,28 @@ def cooc_score(
     The sums run from the newest item on and through each row's neighbours in their stored order: a float sum
     depends on its order, and equal inputs are to give equal lists.
     """
-    n_touched = 0
+    n_touched, h = _UNSIGNED(0), len(rows)
     weights = _history_votes(item, pair, rows, sessions, times_ms, session, pending, votes)
     for k in range(1, len(weights) + 1):
-        j, vote = rows[len(rows) - k], weights[k - 1]
+        j, vote, after = rows[h - k], weights[k - 1], rows[h - min(k + 1, len(weights))]
+        for line in range(0, item.neighbour_rows.shape[1], _PER_LINE):
+            prefetch(item.neighbour_rows[after], line)
+            prefetch(item.neighbour_weights[after], line)
         neighbours, pair_weights = item.neighbour_rows[j], item.neighbour_weights[j]
         for q in range(item.neighbour_count[j]):
             amount = vote * pair_weights[q]
             if amount > 0.0:  # else it underflowed, and "score is zero" would not mean "not touched" any more
-                i = neighbours[q]
+                i = _UNSIGNED(neighbours[q])
                 before = score[i]
                 touched[n_touched] = i  # no branch: whether a row is new is a coin flip to the processor
-                n_touched += before == 0.0
+                n_touched += _UNSIGNED(before == 0.0)
                 score[i] = before + amount
-    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, n_touched)
+    n_before: Any = np.int64(n_touched)  # signed again
+    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, n_before)
 
 
-@njit(cache=True)
-def _flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, session: int, value: int) -> None:
+@inner()
+def flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, session: int, value: int) -> None:
     """Set the flag of every history row of `session`, which is the last one if it has any event yet."""
     at = len(rows) - 1
     while at >= 0 and sessions[at] == session:
@@ -162,29 +169,25 @@ def _flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, ses
         at -= 1
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def cooc_propose(
     item: CoocArrays, pair: PairRates, listable: UInt8Array, rows: Int32Array, sessions: Int32Array,
     times_ms: Int64Array, session: int, pending: int, votes: Float64Array, beta: float, score: Float64Array,
-    touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array,
-) -> tuple[Int32Array, Float64Array]:  # fmt: skip
-    """Score, weigh candidates, select: up to `CANDIDATES_PER_SOURCE` rows, best first, ties to the lower row.
+    touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,
+) -> int:  # fmt: skip
+    """Score, weigh candidates, write as many as there is room for, best first, ties to the lower row; return how many.
 
-    `score` and `in_session` are clean again afterwards. O(H K) additions and one selection over the touched rows,
-    whatever the size of the catalogue. Deterministic. Nothing without a history.
+    `in_session` is flagged (`flag_session`); `score` is clean again afterwards. O(H K) additions and one selection over
+    the touched rows, whatever the size of the catalogue. Deterministic. Nothing without a history.
     """
     few = min(pending, len(rows), MOST_PENDING)
     n_touched = cooc_score(item, pair, rows, sessions, times_ms, session, few, votes, score, touched)
-    _flag_session(in_session, rows, sessions, session, 1)
-    candidates, values, n = np.empty(n_touched, np.int32), np.empty(n_touched), 0
+    candidates, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), _UNSIGNED(0)
     for t in range(n_touched):
-        i = touched[t]
+        prefetch(item.mass_candidate, touched[min(t + AHEAD, n_touched - 1)])
+        i = _UNSIGNED(touched[t])
         value = score[i] * (item.mass_candidate[i] * (beta if in_session[i] else 1.0))
         score[i] = 0.0
-        if value > 0.0 and listable[i] != 0 and excluded[i] == 0:
-            candidates[n], values[n] = i, value
-            n += 1
-    _flag_session(in_session, rows, sessions, session, 0)
-    out_rows, out_scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
-    n = best_of(candidates, values, n, out_rows, out_scores)
-    return out_rows[:n], out_scores[:n]
+        candidates[n], values[n] = i, value
+        n += _UNSIGNED((value > 0.0) & (listable[i] != 0) & (excluded[i] == 0))
+    return best_of(candidates, values, np.int64(n), out_rows, out_scores)

@@ -17,14 +17,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import inner
 from stream_rec.core.ranking.select import select_top
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 
-@njit(cache=True)
+@inner()
 def _spread(
     item: CoocArrays, j: int, weight: float, score: Float64Array, touched: Int32Array, n_touched: int
 ) -> int:  # fmt: skip
@@ -40,7 +40,7 @@ def _spread(
     return n_touched
 
 
-@njit(cache=True)
+@inner(allocates=True)
 def hop_propose(
     item: CoocArrays, listable: UInt8Array, rows: Int32Array, n_items: int, score: Float64Array, touched: Int32Array,
     excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,

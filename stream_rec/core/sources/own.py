@@ -13,9 +13,9 @@ are multiplied by `in_session`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, OwnParams
+from stream_rec.core.compiled import inner
+from stream_rec.core.presets import OwnParams
 from stream_rec.core.ranking.select import select_top
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
@@ -40,7 +40,7 @@ def gain_tables(params: OwnParams) -> tuple[Float64Array, Float64Array]:
     return ahead, behind
 
 
-@njit(cache=True)
+@inner()
 def _look_up(rows: Int32Array, sessions: Int32Array, session: int, limit: int, slot: Int32Array) -> int:
     """Set `slot` of the session's last items to their k (the smallest one of an item that repeats)."""
     h, k = len(rows), 0
@@ -52,7 +52,7 @@ def _look_up(rows: Int32Array, sessions: Int32Array, session: int, limit: int, s
     return k
 
 
-@njit(cache=True)
+@inner()
 def own_score(
     ahead: Float64Array, behind: Float64Array, base: float, rows: Int32Array, sessions: Int32Array, session: int,
     slot: Int32Array, score: Float64Array,
@@ -86,20 +86,21 @@ def own_score(
     return earlier
 
 
-@njit(cache=True)
+@inner()
 def own_propose(
     ahead: Float64Array, behind: Float64Array, base: float, beta: float, rows: Int32Array, sessions: Int32Array,
     session: int, listable: UInt8Array, excluded: UInt8Array, in_session: UInt8Array, slot: Int32Array,
-    score: Float64Array,
-) -> tuple[Int32Array, Float64Array]:  # fmt: skip
-    """Score, weigh items of the session, select; all buffers are clean again afterwards."""
+    score: Float64Array, out_rows: Int32Array, out_scores: Float64Array,
+) -> int:  # fmt: skip
+    """Score, weigh items of the session, write as many as there is room for, best first; return how many.
+
+    `in_session` is flagged; `slot` and `score` are clean again afterwards.
+    """
     earlier = own_score(ahead, behind, base, rows, sessions, session, slot, score)
-    for row in rows[earlier:]:
-        if in_session[row] == 0:
-            in_session[row] = 1
-            score[row] *= beta
-    for row in rows[earlier:]:
-        in_session[row] = 0
-    out_rows, out_scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
-    n = select_top(score, rows, earlier, excluded, listable, 0.0, out_rows, out_scores)
-    return out_rows[:n], out_scores[:n]
+    for k in range(earlier, len(rows)):
+        if in_session[rows[k]] == 1:  # once for an item that comes several times
+            in_session[rows[k]] = 2
+            score[rows[k]] *= beta
+    for k in range(earlier, len(rows)):
+        in_session[rows[k]] = 1
+    return select_top(score, rows, earlier, excluded, listable, 0.0, out_rows, out_scores)

@@ -19,8 +19,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.gradients import LearnedPart
 from stream_rec.core.state.items import FactorArrays
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
@@ -29,7 +29,7 @@ BoolArray = npt.NDArray[np.bool_]
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, fastmath=_SUMS)
+@inner(fastmath=_SUMS)
 def _mean_square(v: Float32Array) -> float:
     total = np.float32(0.0)
     for f in range(len(v)):
@@ -37,13 +37,13 @@ def _mean_square(v: Float32Array) -> float:
     return float(total / len(v))
 
 
-@njit(cache=True, fastmath=_SUMS)
+@inner(fastmath=_SUMS)
 def _move(row: Float32Array, scale: np.float32, v: Float32Array) -> None:
     for f in range(len(row)):
         row[f] -= scale * v[f]
 
 
-@njit(cache=True)
+@entry()
 def apply_gradients(
     t: FactorArrays, part: LearnedPart, rows: Int32Array, opened: BoolArray, before: Int64Array, rate: float
 ) -> None:
@@ -83,7 +83,7 @@ def apply_gradients(
         at = end
 
 
-@njit(cache=True)
+@inner()
 def _move_target(t: FactorArrays, i: int, g: np.float32, z: Float32Array, z_square: float, rate: float) -> None:
     square = t.facts[i].squares_out + np.float32(g * g * z_square)
     bias_square = t.facts[i].squares_bias + np.float32(g * g)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float32Array
 
 FIRST_SQUARE = np.float32(1e-6)
 """What every sum of squared gradients starts at."""
 
 
-@njit(cache=True)
+@entry()
 def mix(state: np.uint64) -> np.uint64:
     """Return 64 well-mixed bits for each state (SplitMix64's finalizer).
 
@@ -27,7 +27,7 @@ def mix(state: np.uint64) -> np.uint64:
     return state ^ (state >> np.uint64(31))
 
 
-@njit(cache=True)
+@entry()
 def _fill(seed: np.uint64, spread: float, out: Float32Array, into: Float32Array) -> None:
     step = np.uint64(0x9E3779B97F4A7C15)
     for f in range(len(out)):

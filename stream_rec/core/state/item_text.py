@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.state.text_terms import TERM_IDS, TERMS, terms_of
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
@@ -120,7 +120,7 @@ class ItemText:
         self.changes += self.documents
 
 
-@njit(cache=True)
+@entry()
 def place_terms(t: TextArrays, row: int, terms: UInt16Array, n: int, repeats: int) -> None:
     """Give a row its `n` terms: the counts of its old ones go down, those of the new ones up.
 
@@ -152,7 +152,7 @@ def place_terms(t: TextArrays, row: int, terms: UInt16Array, n: int, repeats: in
         weigh_rows(t, row, row + 1)
 
 
-@njit(cache=True)
+@entry()
 def weigh_rows(t: TextArrays, start: int, end: int) -> None:
     """Compute `weights` and `scale` of rows [start, end) from their terms, the counts and the repeats."""
     raw = np.empty(TERMS)
@@ -176,7 +176,7 @@ def weigh_rows(t: TextArrays, start: int, end: int) -> None:
         t.scale[row] = 1.0 / math.sqrt(squares)
 
 
-@njit(cache=True)
+@entry()
 def text_cosine(t: TextArrays, row_a: int, candidates: Int32Array, scratch: Float32Array, out: Float32Array) -> None:
     """Write the cosine of item `row_a`'s text and each candidate's; 0 where either has none.
 
@@ -201,21 +201,21 @@ def text_cosine(t: TextArrays, row_a: int, candidates: Int32Array, scratch: Floa
     clear_text(t, row_a, scratch)
 
 
-@njit(cache=True)
+@inner()
 def scatter_text(t: TextArrays, row: int, factor: np.float32, scratch: Float32Array) -> None:
     """Add a row's term weights, times `factor`, to `scratch` float32[65536]."""
     for place in range(TERMS):
         scratch[t.terms[row, place]] += np.float32(t.weights[row, place]) * factor
 
 
-@njit(cache=True)
+@inner()
 def clear_text(t: TextArrays, row: int, scratch: Float32Array) -> None:
     """Set the places of a row's terms in `scratch` back to 0."""
     for place in range(TERMS):
         scratch[t.terms[row, place]] = 0.0
 
 
-@njit(cache=True)
+@inner()
 def mean_cosines(
     t: TextArrays, candidates: Int32Array, scratch: Float32Array, factor: np.float32, out: Float32Array
 ) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stream_rec.core.decay import rebase_factor
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
+from stream_rec.core.state.cache_lines import zeros_in_lines
 from stream_rec.core.state.first_factors import FIRST_SQUARE, first_factors
 from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.popular import POPULAR_SIZE, popular_raise, popular_rebuild
@@ -372,15 +373,15 @@ class ItemTable:
 
     def _grow(self, capacity: int) -> None:
         """Replace every array by a longer one, keeping what is there."""
-        facts: Facts = np.zeros(capacity, ITEM_FACTS)
+        facts: Facts = zeros_in_lines(capacity, ITEM_FACTS)
         facts["delta_offset"] = -1
         facts[list(FACTOR_SCALARS[1:])] = FIRST_SQUARE
         d, k, n = self.preset.factors.dimensions, self.preset.cooc.neighbours, self.n
         wide = {
             "neighbour_rows": np.zeros((capacity, k), np.int32),
             "neighbour_weights": np.zeros((capacity, k), np.float32),
-            "factor_out": np.zeros((capacity, d), np.float32),
-            "factor_in": np.zeros((capacity, d), np.float32),
+            "factor_out": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
+            "factor_in": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
         }
         for name, longer in {"facts": facts, **wide}.items():
             if n:

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
 from stream_rec.core.state.items import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
@@ -32,6 +32,7 @@ from stream_rec.core.types import Int32Array, Int64Array, UInt8Array
 BoolArray = npt.NDArray[np.bool_]
 
 _EVENT_DONE = 65536  # above every line number
+_FADES_MS = tuple(float(decay_ms) for decay_ms in FADES_MS)  # numba compiles anew for every integer that it knows
 
 
 class CountRates(NamedTuple):
@@ -66,7 +67,7 @@ class _Marks(NamedTuple):
     touched: BoolArray
 
 
-@njit(cache=True)
+@entry()
 def apply_counts(
     t: ItemArrays,
     data: UInt8Array,
@@ -124,7 +125,7 @@ def apply_counts(
     return n_new, rows[marks.touched]
 
 
-@njit(cache=True)
+@inner()
 def _apply_entry(
     t: ItemArrays, c: CountColumns, rows: Int32Array, marks: _Marks, rates: CountRates, e: int, first: int, end: int
 ) -> None:
@@ -145,7 +146,7 @@ def _apply_entry(
             add_neighbour(t, x, j, np.float32(rates.backward_weight * w))
 
 
-@njit(cache=True)
+@entry()
 def forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
     """`decay.weight`, compiled; the same operations in the same order."""
     length_ms = HALVINGS_PER_EPOCH * math.log(2.0) * decay_ms
@@ -153,7 +154,7 @@ def forward_weight(time_ms: int, epoch: int, decay_ms: float) -> float:
     return math.exp((time_ms - own * length_ms) / decay_ms) * math.ldexp(1.0, -HALVINGS_PER_EPOCH * (epoch - own))
 
 
-@njit(cache=True)
+@inner()
 def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rates: CountRates) -> None:
     """Add one event of x to everything that is counted per item."""
     mass = t.pair_mass[x] + g
@@ -173,7 +174,7 @@ def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rat
         popular_raise(t.popular_rows, t.popular_size, t.popularity, x)
 
 
-@njit(cache=True)
+@inner()
 def _faded(count: np.float32, weight: np.float32, age_ms: int, decay_ms: float) -> np.float32:
     """Add an event `age_ms` after the last one, or that much before it if negative."""
     if age_ms >= 0:
@@ -181,16 +182,16 @@ def _faded(count: np.float32, weight: np.float32, age_ms: int, decay_ms: float) 
     return np.float32(count + weight * np.float32(math.exp(age_ms / decay_ms)))
 
 
-@njit(cache=True)
+@inner()
 def _fade(facts: Facts, x: int, age_ms: int, weight: np.float32) -> None:
     """Add one event to the counts that decay fast and slowly, as of the item's newest event."""
-    facts[x].fade_6h = _faded(facts[x].fade_6h, weight, age_ms, FADES_MS[0])
-    facts[x].fade_1d = _faded(facts[x].fade_1d, weight, age_ms, FADES_MS[1])
-    facts[x].fade_30d = _faded(facts[x].fade_30d, weight, age_ms, FADES_MS[2])
-    facts[x].fade_180d = _faded(facts[x].fade_180d, weight, age_ms, FADES_MS[3])
+    facts[x].fade_6h = _faded(facts[x].fade_6h, weight, age_ms, _FADES_MS[0])
+    facts[x].fade_1d = _faded(facts[x].fade_1d, weight, age_ms, _FADES_MS[1])
+    facts[x].fade_30d = _faded(facts[x].fade_30d, weight, age_ms, _FADES_MS[2])
+    facts[x].fade_180d = _faded(facts[x].fade_180d, weight, age_ms, _FADES_MS[3])
 
 
-@njit(cache=True)
+@inner()
 def add_neighbour(t: ItemArrays, j: int, x: int, w: np.float32) -> None:
     """Add w to neighbour x of row j; when the row is full, x takes the place of the lightest and starts at w only."""
     n, lightest = t.neighbour_count[j], 0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from stream_rec.core.compiled import entry
 from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
 
 POPULAR_SIZE = 200
 """Items in the list: enough for a source's candidates after leaving out what the user may not see."""
 
 
-@njit(cache=True)
+@entry()
 def popular_raise(rows: Int32Array, size: Int64Array, popularity: Float64Array, row: int) -> None:
     """Put a listable row whose popularity has just grown at its place; ties go to the lower row.
 

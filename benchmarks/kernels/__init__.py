@@ -1,0 +1,1 @@
+"""What one core can do, without Kafka: `stream-rec bench kernels`."""

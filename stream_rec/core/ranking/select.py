@@ -103,9 +103,7 @@ def _contenders(values: Float64Array, n: int, k: int) -> Int32Array:
 
 
 @entry()
-def best_of(
-    keys: Int32Array, values: Float64Array, n: int | np.int64, out_keys: Int32Array, out_values: Float64Array
-) -> int:
+def best_of(keys: Int32Array, values: Float64Array, n: int, out_keys: Int32Array, out_values: Float64Array) -> int:
     """Write the best `len(out_keys)` of `values[:n]` best first, ties to the lower key.
 
     Parameters
@@ -183,4 +181,4 @@ def select_top(
         score[row] = 0.0
         keys[n], values[n] = row, value  # no branch: the next one takes its place if it does not count
         n += np.uint64((value > floor) & (listable[row] != 0) & (excluded[row] == 0))
-    return best_of(keys, values, np.int64(n), out_rows, out_scores)
+    return best_of(keys, values, np.int64(n), out_rows, out_scores)  # type: ignore[arg-type]  # an int to numba

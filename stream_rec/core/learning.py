@@ -12,10 +12,11 @@ from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
+from stream_rec.core.signals import kind_weights, lighter_share
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.training import RankerTrainer, Sampling
-from stream_rec.core.types import LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, item_hash
+from stream_rec.core.types import KIND_MASK, LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, item_hash
 
 HIDING_KINDS = frozenset({EventKind.DISLIKE, EventKind.HIDE})
 
@@ -56,6 +57,7 @@ class Learner:
         self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples, second)
         cooc = preset.cooc
         self._window = cooc.window
+        self._kind_weights: list[float] = kind_weights(preset.signals).tolist()
         self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]
         self._other_session = [w * cooc.other_session for w in self._distance]
 
@@ -159,6 +161,7 @@ class Learner:
         state: UserState,
     ) -> CountEntry:
         """Return the event's counts: popularity of the item, and its pairs with the last W items, newest first."""
+        item = int(self._items.hashes[row])
         hashes: list[int] = []
         weights: list[float] = []
         if state.n_total:
@@ -169,6 +172,12 @@ class Learner:
                 (same if session == state.session else other)
                 for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
             ]
+            if item in hashes:
+                kinds = (state.history.tags_view()[newest_first] & KIND_MASK).tolist()
+                weights = [
+                    w * lighter_share(self._kind_weights, event.kind, kind) if earlier == item else w
+                    for w, earlier, kind in zip(weights, hashes, kinds, strict=True)
+                ]
         return CountEntry(
             topic=topic_index,
             partition=record.partition,
@@ -176,8 +185,8 @@ class Learner:
             line=line,
             timestamp_ms=event.timestamp_ms,
             item_id=event.lines[line].item_id,
-            item_hash=int(self._items.hashes[row]),
-            weight=1.0,
+            item_hash=item,
+            weight=self._kind_weights[event.kind],
             previous_hashes=hashes,
             previous_weights=weights,
         )

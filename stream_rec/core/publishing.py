@@ -89,5 +89,6 @@ def view_of(state: UserState, session: int, now_ms: int) -> UserView:
     """Return what sources may know of a user; its arrays are stale after the next event."""
     history = state.history
     return UserView(
-        history.rows_view(), history.sessions_view(), history.times_view(), session, now_ms, state.pending_lines
-    )
+        history.rows_view(), history.sessions_view(), history.times_view(), session, now_ms, state.pending_lines,
+        history.tags_view(),
+    )  # fmt: skip

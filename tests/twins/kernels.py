@@ -23,9 +23,8 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
     w, t, (cooc, own) = scratch, tables_of(items.preset), (items.preset.cooc, items.preset.own)
     if name == "cooc":
         return cooc_propose(
-            items.cooc_arrays(), pair_rates(cooc, items.pair_landmark), items.listable, user.rows, user.sessions,
-            user.times_ms, user.session, user.pending, t.votes, cooc.in_session, w.score, w.touched, w.in_session,
-            w.excluded,
+            items.cooc_arrays(), pair_rates(cooc, items.preset.signals, items.pair_landmark), items.listable, user,
+            t.votes, cooc.in_session, items.preset.signals.near_hidden, w.score, w.touched, w.in_session, w.excluded,
         )  # fmt: skip
     if name == "own":
         return own_propose(

@@ -65,9 +65,9 @@ class Tables(NamedTuple):
     ahead: Float64Array
     behind: Float64Array
     context: Float64Array
-    scalars: Float64Array  # cooc in-session, own base, own in-session, factors' session cost, items of the first hop
+    scalars: Float64Array  # cooc in-session, own base and in-session, factors' session cost, items of the first hop, λ
     pairs: Float64Array  # of `PairRates`, with the other rates beside
-    rates: Float64Array
+    rates: Float64Array  # those, the decay of popularity, and from place 5 on the weights of event kinds
 
 
 class Workspace(NamedTuple):
@@ -113,19 +113,24 @@ def tables_of(preset: Preset) -> Tables:
     """Prepare a preset's parameters once."""
     cooc, own = preset.cooc, preset.own
     ahead, behind = gain_tables(own)
-    pair = pair_rates(cooc, 0)
-    scalars = (cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items))
-    rates = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power, preset.popularity.decay_ms)
+    pair = pair_rates(cooc, preset.signals, 0)
+    scalars = (
+        cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items),
+        preset.signals.near_hidden,
+    )  # fmt: skip
+    powers = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power)
+    rates = (*powers, preset.popularity.decay_ms, *pair.kinds.tolist())
     votes, context = vote_table(cooc, cooc.history), context_table(preset.factors)
     return Tables(votes, ahead, behind, context, np.array(scalars), pair.weights, np.array(rates))
 
 
 def item_side(items: ItemTable) -> ItemSide:
     """Return the arrays of the table; valid until it grows."""
+    pair = pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark)
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
-        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
-        items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms,
+        items.popular_size, items.popularity, pair, items.texts.arrays(), items.popularity_landmark,
+        items.preset.popularity.decay_ms,
     )  # fmt: skip
 
 
@@ -296,8 +301,8 @@ def _propose(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
     """Fill the lists of the sources that propose."""
     rows, sessions, session, scalars = user.rows, user.sessions, user.session, t.scalars
     cooc, cooc_scores = cooc_propose(
-        item.cooc, item.pair, item.listable, rows, sessions, user.times_ms, session, user.pending, t.votes, scalars[0],
-        w.score, w.touched, w.in_session, w.excluded,
+        item.cooc, item.pair, item.listable, user, t.votes, scalars[0], scalars[5], w.score, w.touched, w.in_session,
+        w.excluded,
     )  # fmt: skip
     own, own_scores = own_propose(
         t.ahead, t.behind, scalars[1], scalars[2], rows, sessions, session, item.listable, w.excluded, w.in_session,

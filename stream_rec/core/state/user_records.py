@@ -19,9 +19,9 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.state.history import History, UInt16Array
+from stream_rec.core.state.history import History
 from stream_rec.core.state.user import HIDDEN_ITEMS, UserState
-from stream_rec.core.types import Int64Array, UInt64Array
+from stream_rec.core.types import Int64Array, UInt16Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
 VERSION = 1

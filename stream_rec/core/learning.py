@@ -14,11 +14,10 @@ from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.signals import kind_weights, lighter_share
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.marks import FLAG_OF
 from stream_rec.core.state.user import UserState
 from stream_rec.core.training import RankerTrainer, Sampling
-from stream_rec.core.types import KIND_MASK, LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, item_hash
-
-HIDING_KINDS = frozenset({EventKind.DISLIKE, EventKind.HIDE})
+from stream_rec.core.types import KIND_MASK, LIST_SIZE, POSITIVE_KINDS, SourceRecord, item_hash
 
 
 class _Look(NamedTuple):
@@ -96,8 +95,9 @@ class Learner:
                 self._frames.add(self._counts(record, topic_index, line, event, row, state))
                 hashed = int(self._items.hashes[row])
                 state.append(hashed, row, event.timestamp_ms, state.session, int(event.kind))
-            elif event.kind in HIDING_KINDS:
-                state.hide(int(self._items.hashes[row]))
+                state.marks.take_back(hashed)
+            elif event.kind in FLAG_OF:
+                state.marks.add(int(self._items.hashes[row]), FLAG_OF[event.kind], state.session)
         _note_applied(state, topic_index, record.offset, event_hash, event.timestamp_ms)
         return True
 
@@ -145,7 +145,7 @@ class Learner:
                 ServedLook(look.record, row, place, popular_place, look.first_of_session, look.coalesced, had)
             )
         if self._sampling.takes(look.event_hash):
-            user = view_of(state, state.session, look.time_ms)
+            user = view_of(state, state.session, look.time_ms, self._items)
             orders = self._publisher.look(state, user)
             self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
             if self._observer is not None:

@@ -48,7 +48,7 @@ class EventKind(IntEnum):
 POSITIVE_KINDS = frozenset(
     {EventKind.VIEW_ITEM, EventKind.SELECT_ITEM, EventKind.ADD_TO_CART, EventKind.ADD_TO_WISHLIST, EventKind.PURCHASE}
 )
-"""Kinds that enter the history and are learned from; the others only change rules and counters."""
+"""Kinds that enter the history and are learned from; `state/marks.py` says what the negative ones do."""
 
 
 class SourceRecord(Protocol):
@@ -81,7 +81,7 @@ class UserView(NamedTuple):
     counted yet, because they came in this round. `tags` uint16[h]: kind of each line in the low `KIND_BITS` bits; read
     for pending lines and the few before them, and may be empty where none is pending. `hidden` int32[2, n]: rows of
     the last items the user hid, newest last and -1 for unknown ones, over the session of each; empty for nearly
-    everybody.
+    everybody. Lines that are not to speak (`state/marks.py`) are left out of all columns.
     """
 
     rows: Int32Array

@@ -82,7 +82,7 @@ class Shop:
 
     def view(self, pending: int) -> UserView:
         state = self.users.cache.load(0, [b"ann"], self.store)[b"ann"].state
-        return view_of(state, state.session, self.now_ms)._replace(pending=pending)
+        return view_of(state, state.session, self.now_ms, self.items)._replace(pending=pending)
 
     def cooc(self, pending: int) -> dict[int, float]:
         rows, scores = propose("cooc", self.items, self.view(pending), Scratch(self.items.capacity))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_rec.core.item_plane import ItemPlane
-from stream_rec.core.presets import DAY_MS, PRESETS, Preset, SignalParams
+from stream_rec.core.presets import DAY_MS, PRESETS, FactorParams, Preset, SignalParams
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
@@ -169,3 +169,129 @@ def test_looking_carting_and_buying_one_item_is_one_decision() -> None:
         shop.event("ann", kind, "tea")
     mass = float(shop.items.pair_mass[shop.items.intern("tea")])
     assert shop.neighbours("tea")["tea"] / mass == pytest.approx((1 + 3 + 1 / 2) / (1 + 3 + 5))
+
+
+# What is turned down goes, and takes along what stands for the same.
+
+
+def shop_with_two_shelves() -> Shop:
+    """After "tea" strangers look at "milk", which goes with "cream" too, and half as often at "honey".
+
+    Without factors, which are noise after so few events.
+    """
+    shop = Shop(replace(PRESETS["retail"], factors=FactorParams(dimensions=0)))
+    shop.visits(8, "tea", "milk")
+    shop.visits(4, "tea", "honey")
+    shop.visits(4, "cream", "milk")
+    return shop
+
+
+@NEGATIVE
+def test_a_negative_event_keeps_the_item_out_of_the_list_and_adds_no_counts(kind: str) -> None:
+    shop = shop_with_two_shelves()
+    assert "milk" in shop.event("ann", "view_item", "tea").items
+    before = dump(shop.items)
+    assert "milk" not in shop.event("ann", kind, "milk").items
+    assert dump(shop.items) == before
+
+
+@NEGATIVE
+def test_what_one_user_turns_down_is_not_kept_from_others(kind: str) -> None:
+    shop = shop_with_two_shelves()
+    before = shop.event("bob", "view_item", "tea").items
+    shop.event("ann", kind, "milk")
+    assert shop.event("bob", kind, "nothing like it").items == before
+
+
+@NEGATIVE
+def test_it_stays_out_after_a_restart(kind: str) -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", kind, "milk")
+    shop.restart()
+    assert "milk" not in shop.event("ann", "view_item", "tea").items
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept_out"), [("dislike", True), ("hide", True), ("remove_from_cart", False), ("refund", True)]
+)
+def test_whether_it_stays_out_on_the_next_visit(kind: str, kept_out: bool) -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", "view_item", "tea")
+    shop.event("ann", kind, "milk")
+    assert ("milk" not in shop.next_visit("ann").items) == kept_out
+    assert ("milk" not in shop.event("ann", "view_item", "tea", visit=2).items) == kept_out
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept_out"), [("dislike", True), ("hide", True), ("remove_from_cart", False), ("refund", False)]
+)
+def test_whether_a_view_brings_it_back(kind: str, kept_out: bool) -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", kind, "milk")
+    shop.event("ann", "view_item", "milk")
+    shop.restart()
+    assert ("milk" not in shop.event("ann", "view_item", "tea").items) == kept_out
+
+
+@pytest.mark.parametrize("kind", ["dislike", "hide"])
+def test_what_is_near_a_hidden_item_falls_for_this_user(kind: str) -> None:
+    shop = shop_with_two_shelves()
+    assert shop.event("ann", "view_item", "tea").order("milk", "honey") == ["milk", "honey"]
+    assert shop.event("ann", kind, "cream").order("milk", "honey") == ["honey", "milk"]
+    shop.restart()
+    assert shop.event("ann", "view_item", "tea").order("milk", "honey") == ["honey", "milk"]
+    assert shop.event("bob", "view_item", "tea").order("milk", "honey") == ["milk", "honey"]
+
+
+@pytest.mark.parametrize("kind", ["dislike", "hide"])
+def test_a_hidden_item_speaks_for_nothing_however_often_it_was_looked_at(kind: str) -> None:
+    shop = shop_with_two_shelves()
+    assert shop.event("ann", "view_item", "cream").because["milk"] == ["cream"]
+    assert shop.event("ann", kind, "cream").speakers() == set()
+    shop.restart()
+    assert shop.event("ann", "view_item", "cream", visit=2).speakers() == set()
+
+
+def test_what_was_taken_out_of_the_cart_speaks_for_nothing_in_this_visit() -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", "view_item", "tea")
+    assert "cream" in shop.event("ann", "add_to_cart", "cream").speakers()
+    assert shop.event("ann", "remove_from_cart", "cream").speakers() == {"tea"}
+    shop.restart()
+    assert "cream" not in shop.event("ann", "view_item", "tea").speakers()
+    assert "cream" in shop.event("ann", "view_item", "biscuit", visit=2).speakers()
+
+
+def test_what_goes_back_into_the_cart_speaks_again() -> None:
+    shop = shop_with_two_shelves()
+    for kind in ("add_to_cart", "remove_from_cart"):
+        shop.event("ann", kind, "cream")
+    assert "cream" in shop.event("ann", "add_to_cart", "cream").speakers()
+
+
+def test_a_purchase_that_was_sent_back_speaks_for_nothing_until_the_item_is_looked_at_again() -> None:
+    shop = shop_with_two_shelves()
+    assert "cream" in shop.event("ann", "purchase", "cream").speakers()
+    listed = shop.event("ann", "refund", "cream", visit=2)
+    assert (listed.speakers(), "cream" in listed.items) == (set(), False)
+    shop.restart()
+    listed = shop.event("ann", "view_item", "biscuit", visit=2)
+    assert (listed.speakers(), "cream" in listed.items) == (set(), False)
+    listed = shop.event("ann", "view_item", "cream", visit=3)
+    assert ("cream" in listed.speakers(), "cream" in listed.items) == (True, True)
+
+
+def test_looks_at_what_was_sent_back_go_on_speaking() -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", "view_item", "cream")
+    shop.event("ann", "purchase", "cream")
+    assert shop.event("ann", "refund", "cream").because["milk"] == ["cream"]
+
+
+def test_popularity_keeps_what_a_purchase_added_when_it_is_sent_back() -> None:
+    shop = shop_with_two_shelves()
+    shop.event("ann", "purchase", "milk")
+    before = shop.for_visitors()
+    shop.event("ann", "refund", "milk")
+    assert before[0] == "milk"
+    assert shop.items.popular_rows[0] == shop.items.intern("milk")

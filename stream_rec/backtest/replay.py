@@ -163,10 +163,11 @@ class Backtest:
         return stored / max(1, users)
 
     def bytes_per_item(self) -> float:
-        """Return the table's array bytes per row of its capacity."""
-        capacity = self.items.capacity
+        """Return the bytes of the arrays of the table and its texts per row of its capacity."""
+        capacity, texts = self.items.capacity, self.items.texts
         arrays = [array for array in vars(self.items).values() if isinstance(array, np.ndarray)]
-        return sum(array.nbytes for array in arrays if len(array) == capacity and array.base is None) / capacity
+        own = sum(array.nbytes for array in arrays if len(array) == capacity and array.base is None)
+        return own / capacity + sum(array.nbytes for array in texts.arrays()[:5]) / texts.capacity
 
 
 def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:

@@ -6,6 +6,7 @@ The shape is the `RecommendationList` of `core/wire.py`; a contract test decodes
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from stream_rec.core.recommend import Recommendation
 from stream_rec.core.state.items import ItemTable
@@ -21,8 +22,11 @@ REASON_KINDS = {
 """Source name -> `reason.kind` of an item it contributed most to."""
 
 
+SCORE_STEPS = 1000
+"""Scores are published to three decimals: nobody reads more, and most have then been written before."""
+
 MAX_SCORES = 50_000
-"""Score texts kept: fused scores are sums of few different terms, so most have been written before."""
+"""Score texts kept."""
 
 
 class ListEncoder:
@@ -72,7 +76,9 @@ class ListEncoder:
         ).encode()
 
     def _items_json(self, recommendation: Recommendation) -> str:
-        rows, scores, sources = (column.tolist() for column in recommendation.ranked)
+        ranked = recommendation.ranked
+        rows, sources = ranked.rows.tolist(), ranked.sources.tolist()
+        scores = np.rint(ranked.scores * SCORE_STEPS).astype(np.int64).tolist()
         because = recommendation.because.tolist()
         heads, texts, reasons = self._heads, self._scores, self._reasons
         return ",".join(
@@ -95,13 +101,13 @@ class _Heads(dict[int, str]):
         return head
 
 
-class _Scores(dict[float, str]):
-    """Score -> its text."""
+class _Scores(dict[int, str]):
+    """Score in steps -> its text."""
 
-    def __missing__(self, score: float) -> str:
+    def __missing__(self, steps: int) -> str:
         if len(self) >= MAX_SCORES:
             self.clear()
-        text = self[score] = f"{score:.6g}"
+        text = self[steps] = f"{steps / SCORE_STEPS:g}"
         return text
 
 

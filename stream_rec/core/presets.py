@@ -107,7 +107,7 @@ class CascadeParams:
 
     past_lists: int = 24_000  # kept for the next fit
     least_lists: int = 2_000  # kept before the first fit
-    refit_ms: int = DAY_MS  # of event time between two fits, or sooner:
+    refit_ms: int = 7 * DAY_MS  # of event time between two fits, if half of the past lists are new; or sooner:
     refit_lists: int = 200_000  # as soon as so many lists came, or as many as all fits before have seen
     trial_lists: int = 2_000  # on which a new forest must beat what is served
     leaf_rate: float = 5e-4  # of the leaves' steps between fits

@@ -132,7 +132,9 @@ def test_a_list_knows_its_own_event(replayed: tuple[Backtest, dict[int, list[dic
     items = replayed[1][16]
     assert [item["item_id"] for item in items] == ["A", "B", "C", "D"]
     for item, by_cooc, by_popularity in zip(items, (1, 2, 3, 4), (1, 2, 4, 3), strict=True):
-        assert item["score"] == pytest.approx(1 / (5 + by_cooc) + 0.05 / (5 + by_popularity), rel=1e-5)
+        assert item["score"] == pytest.approx(
+            1 / (5 + by_cooc) + 0.05 / (5 + by_popularity), abs=5e-4
+        )  # three decimals are published
     reasons = [["C"], ["C"], [], ["C"]]
     assert [item["reason"] for item in items] == [{"kind": "co_occurrence", "because": why} for why in reasons]
 
@@ -141,8 +143,8 @@ def test_a_hidden_item_leaves_the_list(replayed: tuple[Backtest, dict[int, list[
     """After event 17 row C is {B, A 3, C 1} and D has left it: A first, then C; D third, only by popularity."""
     items = replayed[1][17]
     assert [item["item_id"] for item in items] == ["A", "C", "D"]
-    assert items[1]["score"] == pytest.approx(1 / 7 + 0.05 / 7, rel=1e-5)
-    assert items[2]["score"] == pytest.approx(0.05 / 8, rel=1e-5)
+    assert items[1]["score"] == pytest.approx(1 / 7 + 0.05 / 7, abs=5e-4)  # three decimals are published
+    assert items[2]["score"] == pytest.approx(0.05 / 8, abs=5e-4)  # three decimals are published
     assert items[2]["reason"] == {"kind": "popular", "because": []}
 
 

@@ -46,8 +46,8 @@ def test_settings_are_frozen() -> None:
         ("STREAM_REC_KAFKA__PARTITIONS", "0", "need greater than or equal to 1; got '0'"),
         ("STREAM_REC_KAFKA__PARTITION", "4", "STREAM_REC_KAFKA__PARTITION: need a setting of docs/settings.md"),
         ("STREAM_REC_KAFAK__GROUP", "x", "STREAM_REC_KAFAK__GROUP: need a setting of docs/settings.md"),
-        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of clicks, movies, retail"),
-        ("STREAM_REC_RANKING__EXCLUDE", "all", "need 'nothing', 'bought' or 'had'; got 'all'"),
+        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of clicks, movies, next-click"),
+        ("STREAM_REC_RANKING__EXCLUDE", "all", "need 'nothing', 'current', 'bought' or 'had'; got 'all'"),
         ("STREAM_REC_CONFIG", "/no/such.toml", "STREAM_REC_CONFIG: need a TOML file; got '/no/such.toml'"),
     ],
 )

@@ -148,16 +148,16 @@ class Cascade:
     def fit_due(self, event_ms: int) -> bool:
         """Return whether a fit should begin at this event time.
 
-        There must be enough lists, and no challenger on trial. The first fit is due then; the next after `refit_ms`,
-        or after as many lists as came before the last fit, at most `refit_lists`: what little the first forest has
-        seen is soon doubled.
+        There must be enough lists, and no challenger on trial. The first fit is due then; the next after as many lists
+        as came before the last fit, at most `refit_lists`: what little the first forest has seen is soon doubled. After
+        `refit_ms` half of the past lists need be new: a fit costs seconds, and what it learns lasts.
         """
         params = self._params
         if self._trial or len(self._past) < min(params.least_lists, params.past_lists):
             return False
         since = self._lists - self._lists_at_fit
-        enough = min(params.refit_lists, self._lists_at_fit)
-        return not self._lists_at_fit or event_ms - self._fit_ms >= params.refit_ms or since >= enough
+        aged = event_ms - self._fit_ms >= params.refit_ms and since >= params.past_lists // 2
+        return not self._lists_at_fit or aged or since >= min(params.refit_lists, self._lists_at_fit)
 
     def begin_fit(self, event_ms: int) -> TrainingLists:
         """Return a copy of the past lists for a fit that begins now; `fit_due` counts from here.

@@ -114,10 +114,13 @@ def test_the_first_fit_is_due_when_there_are_enough_lists() -> None:
     assert cascade.fit_due(event_ms=0)
 
 
-def test_the_next_is_due_by_time() -> None:
+def test_the_next_is_due_by_time_once_half_of_the_past_lists_are_new() -> None:
     cascade = Cascade(NAMES, DUE)
-    learn(cascade, 10)
-    assert len(cascade.begin_fit(event_ms=500).ends) == 10
+    learn(cascade, 30)
+    assert len(cascade.begin_fit(event_ms=500).ends) == 30
+    learn(cascade, 24)
+    assert not cascade.fit_due(event_ms=1_500)
+    learn(cascade, 1)
     assert [cascade.fit_due(event_ms) for event_ms in (500, 1_499, 1_500)] == [False, False, True]
 
 

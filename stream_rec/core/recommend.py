@@ -88,8 +88,8 @@ def _rank(
 
 @njit(cache=True)
 def _explain(
-    b: _Blocks, user: UserView, best: Int32Array, linear: bool, theta: Float32Array, fusion: Float64Array,
-    source_of: Int32Array, recent_votes: Float64Array,
+    b: _Blocks, had: Int32Array, sessions: Int32Array, session: int, best: Int32Array, linear: bool,
+    theta: Float32Array, fusion: Float64Array, source_of: Int32Array, recent_votes: Float64Array,
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
     """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""
     t, w = tables_at(b.tables), workspace_at(b.workspace)
@@ -114,7 +114,7 @@ def _explain(
         for s in range(n_sources):
             if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
                 largest, by[c] = parts[s, c], s
-    because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, recent_votes, rows, w.slot)
+    because = strongest_votes(item.cooc, had, sessions, session, recent_votes, rows, w.slot)
     return rows, by, because, parts
 
 
@@ -180,8 +180,9 @@ class Recommender:
             features = _second(blocks, user, best[:m], scores[:m])
             best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
         rows, by, because, parts = _explain(
-            blocks, user, best, linear, theta, self._fusion, SOURCE_OF_FEATURE, self._recent_votes
-        )
+            blocks, user.rows, user.sessions, user.session, best, linear, theta, self._fusion, SOURCE_OF_FEATURE,
+            self._recent_votes,
+        )  # fmt: skip
         clear_exclusions(self._scratch, excluded)
         return Recommendation(Ranked(rows, scores, by), because, parts)
 

@@ -12,12 +12,12 @@ from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
+from stream_rec.core.signals import kind_weights, lighter_share
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.marks import FLAG_OF
 from stream_rec.core.state.user import UserState
 from stream_rec.core.training import RankerTrainer, Sampling
-from stream_rec.core.types import LIST_SIZE, POSITIVE_KINDS, EventKind, SourceRecord, item_hash
-
-HIDING_KINDS = frozenset({EventKind.DISLIKE, EventKind.HIDE})
+from stream_rec.core.types import KIND_MASK, LIST_SIZE, POSITIVE_KINDS, SourceRecord, item_hash
 
 
 class _Look(NamedTuple):
@@ -56,6 +56,7 @@ class Learner:
         self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples, second)
         cooc = preset.cooc
         self._window = cooc.window
+        self._kind_weights: list[float] = kind_weights(preset.signals).tolist()
         self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]
         self._other_session = [w * cooc.other_session for w in self._distance]
 
@@ -94,8 +95,9 @@ class Learner:
                 self._frames.add(self._counts(record, topic_index, line, event, row, state))
                 hashed = int(self._items.hashes[row])
                 state.append(hashed, row, event.timestamp_ms, state.session, int(event.kind))
-            elif event.kind in HIDING_KINDS:
-                state.hide(int(self._items.hashes[row]))
+                state.marks.take_back(hashed)
+            elif event.kind in FLAG_OF:
+                state.marks.add(int(self._items.hashes[row]), FLAG_OF[event.kind], state.session)
         _note_applied(state, topic_index, record.offset, event_hash, event.timestamp_ms)
         return True
 
@@ -143,7 +145,7 @@ class Learner:
                 ServedLook(look.record, row, place, popular_place, look.first_of_session, look.coalesced, had)
             )
         if self._sampling.takes(look.event_hash):
-            user = view_of(state, state.session, look.time_ms)
+            user = view_of(state, state.session, look.time_ms, self._items)
             orders = self._publisher.look(state, user)
             self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
             if self._observer is not None:
@@ -159,6 +161,7 @@ class Learner:
         state: UserState,
     ) -> CountEntry:
         """Return the event's counts: popularity of the item, and its pairs with the last W items, newest first."""
+        item = int(self._items.hashes[row])
         hashes: list[int] = []
         weights: list[float] = []
         if state.n_total:
@@ -169,6 +172,12 @@ class Learner:
                 (same if session == state.session else other)
                 for session, same, other in zip(sessions, self._distance, self._other_session, strict=False)
             ]
+            if item in hashes:
+                kinds = (state.history.tags_view()[newest_first] & KIND_MASK).tolist()
+                weights = [
+                    w * lighter_share(self._kind_weights, event.kind, kind) if earlier == item else w
+                    for w, earlier, kind in zip(weights, hashes, kinds, strict=True)
+                ]
         return CountEntry(
             topic=topic_index,
             partition=record.partition,
@@ -176,8 +185,8 @@ class Learner:
             line=line,
             timestamp_ms=event.timestamp_ms,
             item_id=event.lines[line].item_id,
-            item_hash=int(self._items.hashes[row]),
-            weight=1.0,
+            item_hash=item,
+            weight=self._kind_weights[event.kind],
             previous_hashes=hashes,
             previous_weights=weights,
         )

@@ -114,6 +114,19 @@ class CascadeParams:
     average_lists: float = 2_000.0  # span of the running averages of the reciprocal rank
 
 
+@dataclass(frozen=True, slots=True)
+class SignalParams:
+    """What kinds of events say (`core/signals.py`), beside each other: only the ratios matter."""
+
+    view_item: float = 1.0
+    select_item: float = 1.0
+    add_to_wishlist: float = 2.0
+    add_to_cart: float = 3.0
+    purchase: float = 5.0
+    usual: str = "view_item"  # the kind that counts 1; the others are divided by its weight
+    near_hidden: float = 0.5  # λ: votes against neighbours of hidden items, beside those for neighbours of the last
+
+
 SOURCE_NAMES = ("cooc", "own", "factors", "hop", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
@@ -134,6 +147,7 @@ class Preset:
     fusion: FusionParams = field(default_factory=FusionParams)
     cascade: CascadeParams = field(default_factory=CascadeParams)
     fit: FitParams = field(default_factory=FitParams)
+    signals: SignalParams = field(default_factory=SignalParams)
 
 
 _CLICKS = CoocParams(
@@ -152,7 +166,7 @@ _CLICK_FACTORS = FactorParams(
 )
 
 PRESETS = {
-    "retail": Preset(),
+    "retail": Preset(signals=SignalParams(usual="purchase")),
     "clicks": Preset(
         name="clicks",
         cooc=_CLICKS,

@@ -12,7 +12,7 @@ from stream_rec.core.recommend import NO_ROWS, Orders, Recommender
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import EventKind, Int32Array, SourceRecord, UserView
+from stream_rec.core.types import KIND_MASK, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
 
 _FORGET_GAPS = 1.0 / 5_000
 
@@ -49,11 +49,12 @@ class Publisher:
 
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
-        return self._recommender.look(user, self._excluded(state, user.rows))
+        return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def popular(self, state: UserState) -> Int32Array:
         """Return popularity's own list under the same rules: what personal lists are compared with."""
-        return self._recommender.popular(self._excluded(state, state.rows_view()))
+        tags = state.history.tags_view()
+        return self._recommender.popular(self._excluded(state, state.session, state.rows_view(), tags))
 
     def publish(
         self,
@@ -67,27 +68,44 @@ class Publisher:
         thorough: bool = True,
     ) -> PublishedList:
         """Rank for `session` at the event time `rank_ms`, remember the list in `state` and return it encoded."""
-        user = view_of(state, session, rank_ms)
-        recommendation = self._recommender.recommend(user, self._excluded(state, user.rows), thorough)
+        user = view_of(state, session, rank_ms, self._items)
+        excluded = self._excluded(state, session, user.rows, user.tags)
+        recommendation = self._recommender.recommend(user, excluded, thorough)
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
         return PublishedList(partition, state.key, value)
 
-    def _excluded(self, state: UserState, had: Int32Array) -> Int32Array:
-        """Return the rows kept from a user; `had` are the first lines of the history, or all of it."""
+    def _excluded(self, state: UserState, session: int, had: Int32Array, tags: UInt16Array) -> Int32Array:
+        """Return the rows kept from a user; `had`, `tags` are the first lines of the history, or all of it."""
         if self._exclude == "bought":
-            had = had[state.history.kinds()[: len(had)] == EventKind.PURCHASE]
+            had = had[tags & KIND_MASK == EventKind.PURCHASE]
         elif self._exclude == "current":
             had = had[-1:]
-        hidden = NO_ROWS
-        if state.hidden:
-            hidden = np.array([self._items.row_of_hash(item, create=False) for item in state.hidden], np.int32)
-        return rows_to_exclude(had, hidden, repeats=self._exclude == "nothing")
+        marked = NO_ROWS
+        if state.marks:
+            kept_out = state.marks.kept_out(session)
+            marked = np.array([self._items.row_of_hash(item, create=False) for item in kept_out], np.int32)
+        return rows_to_exclude(had, marked, repeats=self._exclude == "nothing")
 
 
-def view_of(state: UserState, session: int, now_ms: int) -> UserView:
+def view_of(state: UserState, session: int, now_ms: int, items: ItemTable) -> UserView:
     """Return what sources may know of a user; its arrays are stale after the next event."""
     history = state.history
+    user = UserView(
+        history.rows_view(), history.sessions_view(), history.times_view(), session, now_ms, state.pending_lines,
+        history.tags_view(),
+    )  # fmt: skip
+    return _without_the_marked(user, state, items) if state.marks else user
+
+
+def _without_the_marked(user: UserView, state: UserState, items: ItemTable) -> UserView:
+    """Leave out the lines that are not to speak, and name the last hidden items."""
+    last = [(items.row_of_hash(item, create=False), session) for item, session in state.marks.hidden()]
+    hidden = np.array(last, np.int32).reshape(-1, 2).T.copy()
+    speaking = state.marks.speaking(state.history, user.session)
+    if speaking.all():
+        return user._replace(hidden=hidden)
     return UserView(
-        history.rows_view(), history.sessions_view(), history.times_view(), session, now_ms, state.pending_lines
-    )
+        user.rows[speaking], user.sessions[speaking], user.times_ms[speaking], user.session, user.now_ms,
+        int(speaking[max(0, len(speaking) - user.pending) :].sum()), user.tags[speaking], hidden,
+    )  # fmt: skip

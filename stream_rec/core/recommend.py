@@ -20,7 +20,16 @@ from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, Ranked, UInt8Array, UserView
+from stream_rec.core.types import (
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    Ranked,
+    UInt8Array,
+    UInt16Array,
+    UserView,
+)
 
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
 NO_ROWS: Int32Array = np.empty(0, np.int32)
@@ -62,12 +71,12 @@ class Orders(NamedTuple):
 @entry()
 def _rank(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, linear: bool, theta: Float32Array, k: int, explained: bool,
+    pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, k: int, explained: bool,
 ) -> tuple[int, Int32Array, Float64Array, Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
     """Gather and order; `explained` asks for the list itself, too: what a second stage is to reorder has none yet."""
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
     n = gather_evidence(item, user, t, w)
     scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
     best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
@@ -82,11 +91,11 @@ def _rank(
 @entry()
 def _explain(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, linear: bool, theta: Float32Array, best: Int32Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, best: Int32Array,
 ) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
     """Return the list of the places `best`, whose evidence the workspace still holds."""
     t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
     return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
 
 
@@ -118,10 +127,10 @@ def explain_places(
 @entry()
 def _second(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, best: Int32Array, linear: Float64Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, best: Int32Array, linear: Float64Array,
 ) -> Float32Array:  # fmt: skip
     t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
     return second_features(list_items_at(b, t), user, w, best, linear)
 
 

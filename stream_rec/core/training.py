@@ -77,8 +77,9 @@ class RankerTrainer:
         if first == 0 or len(user.sessions) - first >= self._visit_examples:
             return
         before = user._replace(
-            rows=user.rows[:first], sessions=user.sessions[:first], times_ms=user.times_ms[:first], pending=0
-        )
+            rows=user.rows[:first], sessions=user.sessions[:first], times_ms=user.times_ms[:first],
+            tags=user.tags[:first], pending=0,
+        )  # fmt: skip
         self._step(place, row, self._publisher.look(state, before).evidence, _VISIT, out, CONTEXT_ALONE)
 
     def _step(

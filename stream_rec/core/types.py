@@ -12,6 +12,7 @@ import numpy.typing as npt
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+UInt16Array = npt.NDArray[np.uint16]
 UInt64Array = npt.NDArray[np.uint64]
 Float16Array = npt.NDArray[np.float16]
 Float32Array = npt.NDArray[np.float32]
@@ -19,6 +20,11 @@ Float64Array = npt.NDArray[np.float64]
 
 LIST_SIZE = 20
 """Items in a published list."""
+
+KIND_BITS = 4
+"""Bits of a stored line's tag that hold its `EventKind`; the rest are the session's."""
+
+KIND_MASK = (1 << KIND_BITS) - 1
 
 SOURCE_TOPICS = 2
 """User-keyed source topics whose applied offsets the user state remembers: 0 clicks, 1 purchases."""
@@ -42,7 +48,7 @@ class EventKind(IntEnum):
 POSITIVE_KINDS = frozenset(
     {EventKind.VIEW_ITEM, EventKind.SELECT_ITEM, EventKind.ADD_TO_CART, EventKind.ADD_TO_WISHLIST, EventKind.PURCHASE}
 )
-"""Kinds that enter the history and are learned from; the others only change rules and counters."""
+"""Kinds that enter the history and are learned from; `state/marks.py` says what the negative ones do."""
 
 
 class SourceRecord(Protocol):
@@ -62,13 +68,20 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
+NO_TAGS: UInt16Array = np.empty(0, np.uint16)
+NONE_HIDDEN: Int32Array = np.empty((2, 0), np.int32)
+
+
 class UserView(NamedTuple):
     """What a source may know of a user when it proposes.
 
     `rows` int32[h]: item rows of the history, oldest first. `sessions` int32[h]: session number of each. `times_ms`
     int64[h]: event time of each. `session`: number of the session being continued (one more than the last when a new
     visit starts). `now_ms`: the time the list is for. `pending`: how many of the last lines the item table has not
-    counted yet, because they came in this round.
+    counted yet, because they came in this round. `tags` uint16[h]: kind of each line in the low `KIND_BITS` bits; read
+    for pending lines and the few before them, and may be empty where none is pending. `hidden` int32[2, n]: rows of
+    the last items the user hid, newest last and -1 for unknown ones, over the session of each; empty for nearly
+    everybody. Lines that are not to speak (`state/marks.py`) are left out of all columns.
     """
 
     rows: Int32Array
@@ -77,6 +90,8 @@ class UserView(NamedTuple):
     session: int
     now_ms: int
     pending: int
+    tags: UInt16Array = NO_TAGS
+    hidden: Int32Array = NONE_HIDDEN
 
 
 class Ranked(NamedTuple):

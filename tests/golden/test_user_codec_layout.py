@@ -1,6 +1,6 @@
-"""The bytes of version 1, pinned: stores and changelogs in the field are written like this.
+"""The bytes of stores and changelogs in the field, pinned: those that are written, and older ones that must be read.
 
-If this test fails, raise VERSION and keep reading the old one, or say in CHANGELOG.md that a reset is needed.
+If this test fails, raise the version and keep reading the old one, or say in CHANGELOG.md that a reset is needed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,18 @@ from zlib import crc32
 
 import numpy as np
 
+from stream_rec.core.state.marks import HIDDEN, REMOVED, Mark
 from stream_rec.core.state.user import UserState
-from stream_rec.core.state.user_codec import chunk_key, deadline_key, head_key, hidden_key, parse_deadline_key, puts_of
+from stream_rec.core.state.user_codec import (
+    attach,
+    chunk_key,
+    deadline_key,
+    decode_head,
+    head_key,
+    marks_key,
+    parse_deadline_key,
+    puts_of,
+)
 
 
 def sealed(text: str) -> bytes:
@@ -31,7 +41,8 @@ def small_state() -> UserState:
     state.first_seen_ms = 7
     state.publish(np.array([9, 8], np.uint64), 10)
     state.remember_event(0xFFFF_FFFF_FFFF_FFFF)
-    state.hide(6)
+    state.marks.add(6, HIDDEN, 4)
+    state.marks.add(7, REMOVED, 5)
     state.append(0xAABB, 0, 0x0A0B_0C0D_0E0F, 5, 6)
     state.append(0xCCDD, 1, 0x10, 0x1005, 1)
     return state
@@ -51,8 +62,8 @@ HEAD = (
     "0700000000000000"  # list published, first seen
     "01"
     "02"
-    "01"
-    "0000"  # event ids, list, hidden, factor bytes
+    "02"
+    "0000"  # event ids, list, marks, factor bytes
     "bbaa000000000000"
     "ddcc000000000000"  # line hashes
     "0f0e0d0c0b0a"
@@ -64,13 +75,30 @@ HEAD = (
     "0800000000000000"  # list
 )
 
+MARKS = (
+    "0600000000000000"
+    "0700000000000000"  # items
+    "04000000"
+    "05000000"  # sessions
+    "01"
+    "02"  # flags
+)
 
-def test_head_hidden_items_and_index_of_version_1() -> None:
+
+def test_head_of_version_1_and_marks_of_version_2_and_index() -> None:
     assert [(put.key, put.value, put.replicated) for put in puts_of(small_state())] == [
-        (b"xu1", sealed("0178" + STAMP_TAIL + "0600000000000000"), True),
+        (b"xu1", sealed("0278" + STAMP_TAIL + MARKS), True),
         (b"hu1", sealed(HEAD), True),
         (b"d\0\0\0\0\0\1\0\0u1", b"", False),
     ]
+
+
+def test_hidden_items_of_version_1_are_read() -> None:
+    """Hashes only: what was hidden stays hidden, as if before the first session."""
+    state = decode_head("u1", sealed(HEAD), 1000)
+    attach(state, [sealed("0178" + STAMP_TAIL + "06000000000000000700000000000000")])
+    assert list(state.marks) == [(6, Mark(HIDDEN, 0)), (7, Mark(HIDDEN, 0))]
+    assert state.marks.kept_out(session=5) == [6, 7]
 
 
 def test_chunk_of_version_1() -> None:
@@ -87,7 +115,7 @@ def test_chunk_of_version_1() -> None:
 
 def test_keys_of_version_1() -> None:
     assert head_key(b"u") == b"hu"
-    assert hidden_key(b"u") == b"xu"
+    assert marks_key(b"u") == b"xu"
     assert chunk_key(b"u", 258) == b"c\0\0\1\2u"
     assert deadline_key(258, b"u") == b"d\0\0\0\0\0\0\1\2u"
     assert parse_deadline_key(deadline_key(258, b"u")) == (258, b"u")

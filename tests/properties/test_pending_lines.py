@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.core.item_plane import ItemPlane
-from stream_rec.core.presets import CoocParams, Preset
+from stream_rec.core.presets import CoocParams, Preset, SignalParams
 from stream_rec.core.publishing import view_of
 from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.sources.cooc import MOST_PENDING
@@ -26,7 +26,7 @@ from tests.twins.kernels import propose
 
 DAY_MS = 86_400_000
 DYADIC = CoocParams(decay_ms=1e18, window=2, neighbours=50, candidate_power=0.2)
-"""Pairs weigh 1, 1/2 and 1/4, times 1: a float32 holds their sums exactly."""
+"""Pairs weigh 1, 1/2 and 1/4, times 1, 2 or 4: a float32 holds their sums exactly."""
 
 FADING = CoocParams(decay_ms=2.0 * DAY_MS, window=5, neighbours=50, distance_power=0.7, candidate_power=0.2)
 
@@ -46,7 +46,7 @@ class Shop:
     """One user and a few others on eight items; `count` is when the item plane hears of a round."""
 
     def __init__(self, cooc: CoocParams, seed: int) -> None:
-        self.preset = Preset(cooc=cooc)
+        self.preset = Preset(cooc=cooc, signals=SignalParams(purchase=4.0))
         self.items = ItemTable(self.preset)
         self.store = MemoryUserStore()
         self.users = UserPlane(PlaneSettings(partitions=1, fresh_every=0), self.preset, self.items, 1)
@@ -65,7 +65,8 @@ class Shop:
 
     def _event(self, user: str, item: str) -> Record:
         self.now_ms += int(self.rng.choice([DAY_MS // 24, DAY_MS // 2])) if self.preset.cooc is FADING else 0
-        fields = {"event": "view_item", "event_id": str(self.offset), "user_id": user, "item_id": item}
+        event = str(self.rng.choice(["view_item", "add_to_wishlist", "purchase"]))
+        fields = {"event": event, "event_id": str(self.offset), "user_id": user, "item_id": item}
         fields |= {"timestamp_ms": self.now_ms, "session_id": f"s{self.rng.integers(2)}"}
         self.offset += 1
         return Record("clicks", 0, self.offset, self.now_ms, user.encode(), msgspec.json.encode(fields))
@@ -81,7 +82,7 @@ class Shop:
 
     def view(self, pending: int) -> UserView:
         state = self.users.cache.load(0, [b"ann"], self.store)[b"ann"].state
-        return view_of(state, state.session, self.now_ms)._replace(pending=pending)
+        return view_of(state, state.session, self.now_ms, self.items)._replace(pending=pending)
 
     def cooc(self, pending: int) -> dict[int, float]:
         rows, scores = propose("cooc", self.items, self.view(pending), Scratch(self.items.capacity))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.core.state.history import CHUNK_LINES
+from stream_rec.core.state.marks import HIDDEN, REFUNDED, REMOVED
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_codec import (
     attach,
@@ -23,6 +24,8 @@ from stream_rec.core.state.user_codec import (
 )
 from stream_rec.errors import CorruptStateError
 
+FLAGS = st.sampled_from([HIDDEN, REMOVED, REFUNDED])
+MARKS = st.tuples(st.one_of(st.integers(0, 5), st.integers(0, 2**64 - 1)), FLAGS, st.integers(0, 2**31 - 1))
 Records = dict[bytes, bytes]
 HASHES = st.integers(0, 2**64 - 1)
 TIMES = st.integers(0, 2**48 - 1)
@@ -49,7 +52,7 @@ def add_lines(state: UserState, lines: list[tuple[int, int, int, int]]) -> None:
         state.append(item_hash, 0, time_ms, state.session, kind)
 
 
-NOT_STORED = ("history", "last_list", "hidden", "event_ids", "hidden_changed", "hidden_stored", "pending_lines")
+NOT_STORED = ("history", "last_list", "marks", "event_ids", "marks_stored", "pending_lines")
 """Compared apart below, or of this round only."""
 
 
@@ -62,7 +65,7 @@ def contents(state: UserState) -> dict[str, object]:
         "lines": list(zip(*(column.tolist() for column in columns), strict=True)),
         "n_total": history.n_total,
         "last_list": state.last_list.tolist(),
-        "hidden": list(state.hidden),
+        "marks": list(state.marks),
         "event_ids": list(state.event_ids),
     }
 
@@ -79,8 +82,8 @@ def user_states(draw: st.DrawFn) -> UserState:
         setattr(state, name, draw(TIMES))
     for event_hash in draw(st.lists(HASHES, max_size=40)):
         state.remember_event(event_hash)
-    for item_hash in draw(st.lists(HASHES, max_size=70)):
-        state.hide(item_hash)
+    for item_hash, flag, session in draw(st.lists(MARKS, max_size=70)):
+        state.marks.add(item_hash, flag, session)
     state.publish(np.array(draw(st.lists(HASHES, max_size=25)), np.uint64), draw(TIMES))
     state.factors = draw(st.binary(max_size=40))
     return state
@@ -124,7 +127,7 @@ def test_every_prefix_of_the_writes_can_be_read(sizes: list[int], keep: int) -> 
     records: Records = {}
     for size in sizes:
         add_lines(state, [(n, n, 0, 1) for n in range(state.n_total, state.n_total + size)])
-        state.hide(size)
+        state.marks.add(size, HIDDEN, 1)
         for key, value, _ in puts_of(state):
             if value is None:
                 records.pop(key, None)
@@ -143,7 +146,7 @@ def full_state(user_id: str, n_lines: int) -> UserState:
     state.session = 2**31 - 1
     for i in range(100):
         state.remember_event(2**64 - 1 - i)
-        state.hide(2**64 - 1 - i)
+        state.marks.add(2**64 - 1 - i, HIDDEN, 2**31 - 1)
     state.publish(np.full(30, 2**64 - 1, np.uint64), 2**48)
     return state
 
@@ -237,8 +240,8 @@ class TestDamage:
         with pytest.raises(CorruptStateError, match=r"need version 1, record 104; got 2, 104.*stream-rec reset"):
             decode_head("u", b"\2" + self.records[b"hu"][1:], 1000)
 
-    def test_a_missing_middle_chunk_or_missing_hidden_items_are_told(self) -> None:
+    def test_a_missing_middle_chunk_or_missing_marks_are_told(self) -> None:
         with pytest.raises(CorruptStateError, match="chunk 1 of user 'u': need its record; got none"):
             _load_damaged(self.records, b"c\0\0\0\1u", lambda _: None)
-        with pytest.raises(CorruptStateError, match="hidden items of user 'u': need their record; got none"):
+        with pytest.raises(CorruptStateError, match="marked items of user 'u': need their record; got none"):
             _load_damaged(self.records, b"xu", lambda _: None)

@@ -29,9 +29,9 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
     _flag(w.in_session, user.rows, user.sessions, user.session, 1)
     if name == "cooc":
         n = _cooc(
-            items.cooc_arrays(), pair_rates(cooc, items.pair_landmark), items.listable, user.rows, user.sessions,
-            user.times_ms, user.session, user.pending, t.votes, cooc.in_session, w.score, w.touched, w.in_session,
-            w.excluded, rows, scores,
+            items.cooc_arrays(), pair_rates(cooc, items.preset.signals, items.pair_landmark), items.listable, user,
+            t.votes, cooc.in_session, items.preset.signals.near_hidden, w.score, w.touched, w.in_session, w.excluded,
+            rows, scores,
         )  # fmt: skip
     elif name == "own":
         n = _own(

@@ -9,7 +9,7 @@ import numpy as np
 from stream_rec.core.features import CONTEXTS, FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS, PRESETS, HopParams, Preset
 from stream_rec.core.state.items import FactorRow, ItemRow, ItemTable
-from stream_rec.core.types import UserView, item_hash
+from stream_rec.core.types import POSITIVE_KINDS, UserView, item_hash
 
 NOW_MS = 400 * DAY_MS
 """When the lists of the users here are for; some items are seen a little after it, as by a late user."""
@@ -71,13 +71,20 @@ def _row(rng: np.random.Generator, i: int, near: np.ndarray, dimensions: int) ->
 
 
 def some_user(seed: int, items: ItemTable, events: int = 60, sessions: int = 4, pending: int = 0) -> UserView:
-    """A user with `events` events; with an even seed the session to continue has none of them yet."""
+    """A user with `events` events of all kinds; with an even seed the session to continue has none of them yet.
+
+    Every third user has hidden a few items, one of them unknown here.
+    """
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, items.n, events).astype(np.int32)
     numbers = np.sort(rng.integers(1, sessions + 1, events)).astype(np.int32)
     times_ms = np.sort(rng.integers(NOW_MS - 50 * DAY_MS, NOW_MS, events))
     last = int(numbers[-1]) if events else 0
-    return UserView(rows, numbers, times_ms, last if seed % 2 else last + 1, NOW_MS, min(pending, events))
+    session = last if seed % 2 else last + 1
+    tags = rng.choice(sorted(POSITIVE_KINDS), events).astype(np.uint16)
+    n_hidden = 4 if seed % 3 == 0 else 0
+    hidden = np.stack([rng.integers(-1, items.n, n_hidden), rng.integers(0, session + 1, n_hidden)]).astype(np.int32)
+    return UserView(rows, numbers, times_ms, session, NOW_MS, min(pending, events), tags, hidden)
 
 
 def nobody() -> UserView:

@@ -6,10 +6,18 @@ from collections import defaultdict
 from math import sqrt
 
 from stream_rec.core import decay
-from stream_rec.core.presets import CANDIDATES_PER_SOURCE, CoocParams, FactorParams, FusionParams, HopParams, OwnParams
+from stream_rec.core.presets import (
+    CANDIDATES_PER_SOURCE,
+    CoocParams,
+    FactorParams,
+    FusionParams,
+    HopParams,
+    OwnParams,
+    SignalParams,
+)
 from stream_rec.core.sources.cooc import MOST_PENDING
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Int32Array, UserView
+from stream_rec.core.types import EventKind, Int32Array, UserView
 
 Listed = list[tuple[int, float]]
 """(row, score), best first."""
@@ -41,18 +49,23 @@ def counted_later(user: UserView) -> int:
     return min(user.pending, len(user.rows), MOST_PENDING)
 
 
+def weighs(user: UserView, at: int, params: SignalParams) -> float:
+    """What the kind of a line weighs beside the usual one."""
+    kind = EventKind(int(user.tags[at]) % 16)
+    return float(getattr(params, kind.name.lower()) / getattr(params, params.usual))
+
+
 def vote(items: ItemTable, user: UserView, params: CoocParams, k: int, pending: bool = True) -> tuple[int, float]:
     """The k-th last item j and k^-hp * xs * P[j]^-al; P with the pending lines of j, if there are any."""
     j = int(user.rows[-k])
     same = user.sessions[-k] == user.session
-    times_ms = [
-        int(user.times_ms[-q]) for q in range(1, counted_later(user) + 1) if pending and int(user.rows[-q]) == j
-    ]
+    later = [q for q in range(1, counted_later(user) + 1) if pending and int(user.rows[-q]) == j]
     power = float(items.mass_vote[j])
-    if times_ms:
+    if later:
         mass = float(items.pair_mass[j])
-        for time_ms in times_ms:
-            mass += decay.weight(time_ms, items.pair_landmark, params.decay_ms)
+        for q in later:
+            faded = decay.weight(int(user.times_ms[-q]), items.pair_landmark, params.decay_ms)
+            mass += weighs(user, -q, items.preset.signals) * faded
         power = mass**-params.mass_power
     return j, float(k) ** -params.history_power * (1.0 if same else params.other_session) * power
 
@@ -62,11 +75,14 @@ def pending_pairs(items: ItemTable, user: UserView, params: CoocParams) -> list[
     rows, sessions = user.rows.tolist(), user.sessions.tolist()
     grown = []
     for at in range(len(rows) - 1, len(rows) - 1 - counted_later(user), -1):
-        g = decay.weight(int(user.times_ms[at]), items.pair_landmark, params.decay_ms)
+        own = weighs(user, at, items.preset.signals)
+        g = own * decay.weight(int(user.times_ms[at]), items.pair_landmark, params.decay_ms)
         for k in range(1, min(at, params.window) + 1):
             j, x = rows[at - k], rows[at]
             distance = float(k) ** -params.distance_power
-            w = g * (distance * (1.0 if sessions[at - k] == sessions[at] else params.other_session))
+            near = distance * (1.0 if sessions[at - k] == sessions[at] else params.other_session)
+            lighter = min(own, weighs(user, at - k, items.preset.signals)) / own
+            w = g * (near * lighter if j == x else near)
             grown.append((j, x, w))
             if j != x:
                 grown.append((x, j, w * params.backward_weight))
@@ -83,11 +99,22 @@ def cooc(items: ItemTable, user: UserView, params: CoocParams) -> dict[int, floa
         together = sum(weight for voter, weight in voters if voter == j)
         if together * c > 0.0:
             scores[i] += together * c
+    against(items, user, params, scores)
     now = session_rows(user)
     return {
         i: score * (float(items.mass_candidate[i]) * (params.in_session if i in now else 1.0))
         for i, score in scores.items()
     }
+
+
+def against(items: ItemTable, user: UserView, params: CoocParams, scores: dict[int, float]) -> None:
+    """Take off what is near the hidden items, newest first and never below 0."""
+    newest_first = user.hidden[:, ::-1].T.tolist()
+    for k, (j, session) in enumerate(newest_first[: params.history], 1):
+        same = 1.0 if session == user.session else params.other_session
+        for i, c in pairs(items, j) if j >= 0 else []:
+            less = items.preset.signals.near_hidden * (k**-params.history_power * same * float(items.mass_vote[j])) * c
+            scores[i] = max(0.0, scores.get(i, 0.0) - less)
 
 
 def own(items: ItemTable, user: UserView, params: OwnParams) -> dict[int, float]:

@@ -80,7 +80,7 @@ def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
         facts["mass_vote"], facts["mass_candidate"],
     )  # fmt: skip
     factors = FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), facts)
-    pair = PairRates(t.pairs, b[_PAIR_LANDMARK], rates[0], rates[1], rates[2], rates[3])
+    pair = PairRates(t.pairs, b[_PAIR_LANDMARK], rates[0], rates[1], rates[2], rates[3], rates[5:])
     texts = TextArrays(
         uint16_rows_at(b[12], n_texts, TERMS), uint8_rows_at(b[13], n_texts, TERMS), float32_at(b[14], n_texts),
         uint32_at(b[15], n_texts), float32_at(b[16], n_texts), int32_at(b[17], TERM_IDS), int64_at(b[18], 1),

@@ -24,7 +24,7 @@ def rows_to_exclude(had: Int32Array, hidden: Int32Array, *, repeats: bool) -> In
     had
         int32[h], what the user had already; excluded unless `repeats` are allowed.
     hidden
-        int32[m], what the user hid or disliked; always excluded.
+        int32[m], what the user turned down (`state/marks.py`); always excluded.
 
     Examples
     --------

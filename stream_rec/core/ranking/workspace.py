@@ -33,9 +33,9 @@ class Tables(NamedTuple):
     ahead: Float64Array
     behind: Float64Array
     context: Float64Array
-    scalars: Float64Array  # cooc in-session, own base, own in-session, factors' session cost, items of the first hop
+    scalars: Float64Array  # cooc in-session, own base and in-session, factors' session cost, items of the first hop, λ
     pairs: Float64Array  # of `PairRates`, with the other rates beside
-    rates: Float64Array
+    rates: Float64Array  # those, the decay of popularity, and from place 5 on the weights of event kinds
     fusion: Float64Array  # the sources' weights, then the rank offset
     recent_votes: Float64Array  # of the items that can be a reason
 
@@ -86,9 +86,13 @@ def tables_of(preset: Preset) -> Tables:
     """Prepare a preset's parameters once."""
     cooc, own = preset.cooc, preset.own
     ahead, behind = gain_tables(own)
-    pair = pair_rates(cooc, 0)
-    scalars = (cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items))
-    rates = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power, preset.popularity.decay_ms)
+    pair = pair_rates(cooc, preset.signals, 0)
+    scalars = (
+        cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items),
+        preset.signals.near_hidden,
+    )  # fmt: skip
+    powers = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power)
+    rates = (*powers, preset.popularity.decay_ms, *pair.kinds.tolist())
     votes, context = vote_table(cooc, cooc.history), context_table(preset.factors)
     fusion, recent = fusion_weights(preset.fusion, N_SOURCES), vote_table(cooc, min(RECENT_ITEMS, cooc.history))
     return Tables(votes, ahead, behind, context, np.array(scalars), pair.weights, np.array(rates), fusion, recent)
@@ -98,7 +102,7 @@ def item_side(items: ItemTable) -> ItemSide:
     """Return the arrays of the table; valid until it grows."""
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
-        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.pair_landmark),
+        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark),
         items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms,
     )  # fmt: skip
 

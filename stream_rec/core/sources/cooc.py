@@ -8,6 +8,12 @@ with xs_k = `other_session` where j_k belongs to another session than the one be
 `in_session` where i already is in that session, else 1. C is `neighbour_weights`, the powers of P are `mass_vote`
 and `mass_candidate`. All are stored in forward-decayed units, so the order needs no clock.
 
+What was near the items the user hid falls. Over the last n of those, l_k the k-th of them (k = 1 is the newest)::
+
+    S[i] -= λ * sum over k <= n of  k^-hp * xs_k * C[l_k, i] * P[l_k]^-al        before P[i]^-be * beta_i
+
+and what is left with 0 or less is not proposed.
+
 The item table counts an event only after its frame has been acknowledged. So that a list reflects the click it is
 published for, the pairs of the user's own last lines that are still pending are added here, as they will be counted.
 
@@ -25,11 +31,12 @@ import numpy as np
 
 from stream_rec.core.compiled import inner
 from stream_rec.core.prefetch import AHEAD, prefetch
-from stream_rec.core.presets import CoocParams
+from stream_rec.core.presets import CoocParams, SignalParams
 from stream_rec.core.ranking.select import best_of
+from stream_rec.core.signals import kind_weights
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.state.pair_counts import forward_weight
-from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
+from stream_rec.core.types import KIND_MASK, Float64Array, Int32Array, UInt8Array, UserView
 
 
 def vote_table(params: CoocParams, history: int) -> Float64Array:
@@ -48,12 +55,16 @@ def vote_table(params: CoocParams, history: int) -> Float64Array:
 
 _PER_LINE = 16  # neighbours in a cache line
 _UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
+
 MOST_PENDING = 8
 """Pending lines that are added; more come together only when a backlog is worked off."""
 
 
 class PairRates(NamedTuple):
-    """How a pair is counted (`state/pair_counts.py`), to count pending ones: `weights` float64[2, W + 1] as votes."""
+    """How a pair is counted (`state/pair_counts.py`), to count pending ones.
+
+    `weights` float64[2, W + 1] as votes; `kinds` float64[16], what an event of each kind weighs.
+    """
 
     weights: Float64Array
     landmark: int
@@ -61,23 +72,29 @@ class PairRates(NamedTuple):
     backward: float
     mass_power: float
     candidate_power: float
+    kinds: Float64Array
 
 
-def pair_rates(params: CoocParams, landmark: int) -> PairRates:
+def pair_rates(params: CoocParams, signals: SignalParams, landmark: int) -> PairRates:
     """Return the rates of a preset under the table's present landmark."""
     same = [0.0] + [float(k) ** -params.distance_power for k in range(1, params.window + 1)]
     weights = np.array([same, [w * params.other_session for w in same]])
     powers = params.mass_power, params.candidate_power
-    return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers)
+    return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers, kind_weights(signals))
+
+
+@inner()
+def _weight_of(pair: PairRates, user: UserView, at: int) -> float:
+    """Return what the kind of the line at `at` weighs."""
+    return float(pair.kinds[user.tags[at] & KIND_MASK])
 
 
 @inner(allocates=True)
 def _history_votes(
-    item: CoocArrays, pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int,
-    pending: int, votes: Float64Array,
-) -> Float64Array:  # fmt: skip
+    item: CoocArrays, pair: PairRates, user: UserView, pending: int, votes: Float64Array
+) -> Float64Array:
     """Return float64[min(h, H)]: what the k-th last item's neighbours are multiplied by, at k - 1."""
-    h = len(rows)
+    rows, sessions, session, h = user.rows, user.sessions, user.session, len(user.rows)
     weights = np.empty(min(h, votes.shape[1] - 1))
     for k in range(1, len(weights) + 1):
         j = rows[h - k]
@@ -86,7 +103,8 @@ def _history_votes(
         mass, x = item.pair_mass[rows[h - p]], rows[h - p]
         for q in range(1, pending + 1):
             if rows[h - q] == x:
-                mass += forward_weight(times_ms[h - q], pair.landmark, pair.decay_ms)
+                decayed = forward_weight(user.times_ms[h - q], pair.landmark, pair.decay_ms)
+                mass += _weight_of(pair, user, h - q) * decayed
         vote = mass**-pair.mass_power
         for k in range(1, len(weights) + 1):
             if rows[h - k] == x:
@@ -113,17 +131,21 @@ def _vote_pair(
 
 @inner()
 def _pending_votes(
-    pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, pending: int,
-    weights: Float64Array, score: Float64Array, touched: Int32Array, n_touched: int,
+    pair: PairRates, user: UserView, pending: int, weights: Float64Array, score: Float64Array, touched: Int32Array,
+    n_touched: int,
 ) -> int:  # fmt: skip
     """Add what the pairs of the last `pending` lines contribute."""
-    h = len(rows)
+    rows, sessions, h = user.rows, user.sessions, len(user.rows)
     for p in range(1, pending + 1):
         at = h - p
-        g = forward_weight(times_ms[at], pair.landmark, pair.decay_ms)
+        weight = _weight_of(pair, user, at)
+        g = weight * forward_weight(user.times_ms[at], pair.landmark, pair.decay_ms)
         for k in range(1, min(at, pair.weights.shape[1] - 1) + 1):
             j, x = rows[at - k], rows[at]
-            w = g * pair.weights[0 if sessions[at - k] == sessions[at] else 1, k]
+            near = pair.weights[0 if sessions[at - k] == sessions[at] else 1, k]
+            if j == x:  # as the lighter of the two, see `core/signals.py`
+                near *= min(1.0, _weight_of(pair, user, at - k) / weight)
+            w = g * near
             n_touched = _vote_pair(rows, weights, j, x, w, score, touched, n_touched)
             if j != x:
                 n_touched = _vote_pair(rows, weights, x, j, w * pair.backward, score, touched, n_touched)
@@ -132,16 +154,16 @@ def _pending_votes(
 
 @inner()
 def cooc_score(
-    item: CoocArrays, pair: PairRates, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int,
-    pending: int, votes: Float64Array, score: Float64Array, touched: Int32Array,
+    item: CoocArrays, pair: PairRates, user: UserView, pending: int, votes: Float64Array, score: Float64Array,
+    touched: Int32Array,
 ) -> int:  # fmt: skip
     """Add up the votes of the last H items into `score`; return how many rows were touched.
 
     The sums run from the newest item on and through each row's neighbours in their stored order: a float sum
     depends on its order, and equal inputs are to give equal lists.
     """
-    n_touched, h = _UNSIGNED(0), len(rows)
-    weights = _history_votes(item, pair, rows, sessions, times_ms, session, pending, votes)
+    n_touched, rows, h = _UNSIGNED(0), user.rows, len(user.rows)
+    weights = _history_votes(item, pair, user, pending, votes)
     for k in range(1, len(weights) + 1):
         j, vote, after = rows[h - k], weights[k - 1], rows[h - min(k + 1, len(weights))]
         for line in range(0, item.neighbour_rows.shape[1], _PER_LINE):
@@ -157,7 +179,23 @@ def cooc_score(
                 n_touched += _UNSIGNED(before == 0.0)
                 score[i] = before + amount
     n_before: Any = np.int64(n_touched)  # signed again
-    return _pending_votes(pair, rows, sessions, times_ms, pending, weights, score, touched, n_before)
+    return _pending_votes(pair, user, pending, weights, score, touched, n_before)
+
+
+@inner()
+def _vote_against(
+    item: CoocArrays, hidden: Int32Array, session: int, votes: Float64Array, near_hidden: float, score: Float64Array
+) -> None:
+    """Take the votes of the hidden items' neighbours off `score`, down to 0; call it once every vote for is in."""
+    n = hidden.shape[1]
+    for k in range(1, min(n, votes.shape[1] - 1) + 1):
+        j = hidden[0, n - k]
+        if j < 0:
+            continue
+        vote = near_hidden * (votes[0 if hidden[1, n - k] == session else 1, k] * item.mass_vote[j])
+        for q in range(item.neighbour_count[j]):
+            i = item.neighbour_rows[j, q]
+            score[i] = max(0.0, score[i] - vote * item.neighbour_weights[j, q])
 
 
 @inner()
@@ -171,17 +209,19 @@ def flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, sess
 
 @inner(allocates=True)
 def cooc_propose(
-    item: CoocArrays, pair: PairRates, listable: UInt8Array, rows: Int32Array, sessions: Int32Array,
-    times_ms: Int64Array, session: int, pending: int, votes: Float64Array, beta: float, score: Float64Array,
-    touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,
+    item: CoocArrays, pair: PairRates, listable: UInt8Array, user: UserView, votes: Float64Array, beta: float,
+    near_hidden: float, score: Float64Array, touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array,
+    out_rows: Int32Array, out_scores: Float64Array,
 ) -> int:  # fmt: skip
     """Score, weigh candidates, write as many as there is room for, best first, ties to the lower row; return how many.
 
     `in_session` is flagged (`flag_session`); `score` is clean again afterwards. O(H K) additions and one selection over
     the touched rows, whatever the size of the catalogue. Deterministic. Nothing without a history.
     """
-    few = min(pending, len(rows), MOST_PENDING)
-    n_touched = cooc_score(item, pair, rows, sessions, times_ms, session, few, votes, score, touched)
+    few = min(user.pending, len(user.tags), MOST_PENDING)  # without its tag a line cannot be counted
+    n_touched = cooc_score(item, pair, user, few, votes, score, touched)
+    if n_touched > 0:
+        _vote_against(item, user.hidden, user.session, votes, near_hidden, score)
     candidates, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), _UNSIGNED(0)
     for t in range(n_touched):
         prefetch(item.mass_candidate, touched[min(t + AHEAD, n_touched - 1)])

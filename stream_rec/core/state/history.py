@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_rec.core.types import Int32Array, Int64Array, UInt8Array, UInt64Array
-
-UInt16Array = npt.NDArray[np.uint16]
+from stream_rec.core.types import KIND_BITS, KIND_MASK, Int32Array, Int64Array, UInt8Array, UInt16Array, UInt64Array
 
 CHUNK_LINES = 32
 """Lines of one write-once chunk, and of the tail every head repeats. Stored: never change within a version."""
 
-KIND_BITS = 4
 SESSION_MASK = 0xFFF
 """A stored line keeps 12 bits of its session number; see `History.from_lines`."""
 
@@ -137,9 +133,13 @@ class History:
         """int64[h] event time of each visible line, ms."""
         return self._times_ms[self._visible()]
 
+    def tags_view(self) -> UInt16Array:
+        """uint16[h] of each visible line: 12 bits of its session over the 4 of its kind."""
+        return self._tags[self._visible()]
+
     def kinds(self) -> UInt8Array:
         """uint8[h] `EventKind` of each visible line (a copy)."""
-        return (self._tags[self._visible()] & ((1 << KIND_BITS) - 1)).astype(np.uint8)
+        return (self._tags[self._visible()] & KIND_MASK).astype(np.uint8)
 
     def set_rows(self, rows: Int32Array) -> None:
         """Fill the rows of the visible lines, after a load: one per hash of `hashes_view`."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.state.history import History
+from stream_rec.core.state.marks import Marks
 from stream_rec.core.types import LIST_SIZE, SOURCE_TOPICS, Int32Array, UInt64Array
 
 EVENT_IDS = 32
 """Event-id hashes remembered, to skip repeats."""
-
-HIDDEN_ITEMS = 64
-"""Hidden items remembered; the oldest is forgotten."""
 
 _NO_LIST: UInt64Array = np.empty(0, np.uint64)
 
@@ -35,9 +33,8 @@ class UserState:
         Highest time of an own event, highest event time the state includes, lowest time of an own event (0 none).
     last_list, list_published_ms
         uint64[<= 20] item hashes of the list published last, best first, and when it was generated (0 none).
-    hidden, hidden_changed, hidden_stored
-        Hashes of hidden items, oldest first (a dict used as an ordered set): change by `hide`, `unhide`; whether
-        they changed since they were handed out for writing; how many the stored head counts.
+    marks, marks_stored
+        Items the user turned down; how many of them the stored head counts.
     factors
         Opaque bytes kept for per-user factors; empty in this version.
     pending_lines
@@ -53,14 +50,13 @@ class UserState:
         "factors",
         "first_seen_ms",
         "generation",
-        "hidden",
-        "hidden_changed",
-        "hidden_stored",
         "history",
         "key",
         "last_event_ms",
         "last_list",
         "list_published_ms",
+        "marks",
+        "marks_stored",
         "offsets",
         "pending_lines",
         "session",
@@ -86,9 +82,8 @@ class UserState:
         self.first_seen_ms = 0
         self.last_list = _NO_LIST
         self.list_published_ms = 0
-        self.hidden: dict[int, None] = {}
-        self.hidden_stored = 0
-        self.hidden_changed = False
+        self.marks = Marks()
+        self.marks_stored = 0
         self.factors = b""
         self.pending_lines = 0
         self.stored_deadline_ms = 0
@@ -133,17 +128,3 @@ class UserState:
         """Rank (0 = best) of an item in the list published last, -1 if it was not in it."""
         hashes: list[int] = self.last_list.tolist()
         return hashes.index(item_hash) if item_hash in hashes else -1
-
-    def hide(self, item_hash: int) -> None:
-        """Hide an item; hiding it again makes it the newest."""
-        self.hidden.pop(item_hash, None)
-        self.hidden[item_hash] = None
-        if len(self.hidden) > HIDDEN_ITEMS:
-            del self.hidden[next(iter(self.hidden))]
-        self.hidden_changed = True
-
-    def unhide(self, item_hash: int) -> None:
-        """Show an item again; unknown ones are ignored."""
-        if item_hash in self.hidden:
-            del self.hidden[item_hash]
-            self.hidden_changed = True

@@ -1,15 +1,15 @@
-"""How a user is stored: a head rewritten per touch, write-once chunks of 32 lines, a record of hidden items.
+"""How a user is stored: a head rewritten per touch, write-once chunks of 32 lines, a record of marked items.
 
 Bodies, between the stamp and the checksum of `user_records`; little-endian::
 
     head    events_applied u32 | n_total u32 | session i32 | session_key u64
             session_deadline, last_event, as_of, list_published, first_seen: 5 x i64 ms
-            n_event_ids u8 | n_list u8 | n_hidden u8 | factor_bytes u16
+            n_event_ids u8 | n_list u8 | n_marks u8 | factor_bytes u16
             last min(n_total, 32) lines | event ids u64 | list u64 | factors
     chunk   lines 32k..32k+31, written when the last of them exists
-    hidden  item hashes u64, oldest first
+    marks   item hashes n x u64 | sessions n x i32 | flags n x u8, oldest first (version 1: hidden items, hashes only)
 
-A full head is 1,019 bytes without factors; 64 hidden items would not fit, and change rarely.
+A full head is 1,019 bytes without factors; 64 marked items would not fit, and change rarely.
 
 Keys: ``h`` user | ``c`` u32 BE chunk, user | ``x`` user | ``d`` u64 BE deadline, user (local index, no value).
 
@@ -25,20 +25,23 @@ import numpy as np
 
 from stream_rec.core.rounds import Put
 from stream_rec.core.state.history import CHUNK_LINES, History
-from stream_rec.core.state.user import EVENT_IDS, HIDDEN_ITEMS, UserState
+from stream_rec.core.state.marks import MARKED_ITEMS, Marks
+from stream_rec.core.state.user import EVENT_IDS, UserState
 from stream_rec.core.state.user_records import (
     CHUNK_RECORD,
     CRC,
     HEAD_RECORD,
-    HIDDEN_RECORD,
     LINE_BYTES,
+    MARKS_RECORD,
     STAMP,
-    VERSION,
+    VERSIONS,
     check_record,
     decode_hashes,
     decode_lines,
+    decode_marks,
     encode_hashes,
     encode_lines,
+    encode_marks,
     seal,
     stamp_of,
     wrong_size,
@@ -57,8 +60,8 @@ def head_key(user_id: bytes) -> bytes:
     return b"h" + user_id
 
 
-def hidden_key(user_id: bytes) -> bytes:
-    """Store key of a user's hidden items."""
+def marks_key(user_id: bytes) -> bytes:
+    """Store key of a user's marked items."""
     return b"x" + user_id
 
 
@@ -83,7 +86,7 @@ def encode_head(state: UserState) -> bytes:
     published = state.last_list
     clicks, purchases = state.offsets
     fixed = _HEAD.pack(
-        VERSION,
+        VERSIONS[HEAD_RECORD],
         HEAD_RECORD,
         state.generation,
         clicks,
@@ -99,7 +102,7 @@ def encode_head(state: UserState) -> bytes:
         state.first_seen_ms,
         len(state.event_ids),
         len(published),
-        len(state.hidden),
+        len(state.marks),
         len(state.factors),
     )
     lines = encode_lines(state.history, max(0, n_total - CHUNK_LINES), n_total)
@@ -109,12 +112,12 @@ def encode_head(state: UserState) -> bytes:
 def puts_of(state: UserState) -> list[Put]:
     """Return all writes that store the state as it is now, in their only safe order, and mark them handed out.
 
-    New chunks and changed hidden items, then the head, then the session index and deletes of chunks that left the
+    New chunks and changed marks, then the head, then the session index and deletes of chunks that left the
     history. Not idempotent: the caller stops the worker if the write fails.
     """
     puts, deletes = _chunk_puts(state) if state.history.n_total - state.history.chunked >= CHUNK_LINES else ([], [])
-    if state.hidden_changed:
-        puts.append(_hidden_put(state))
+    if state.marks.changed:
+        puts.append(_marks_put(state))
     puts.append(Put(head_key(state.key), encode_head(state), True))
     if state.stored_deadline_ms != state.session_deadline_ms:
         puts += index_puts(state.key, state.stored_deadline_ms, state.session_deadline_ms)
@@ -136,12 +139,12 @@ def _chunk_puts(state: UserState) -> tuple[list[Put], list[Put]]:
     return puts, [Put(chunk_key(state.key, k), None, True) for k in left]
 
 
-def _hidden_put(state: UserState) -> Put:
+def _marks_put(state: UserState) -> Put:
     # An emptied set is written too: a delete before the new head would break the head before it.
-    state.hidden_changed = False
-    state.hidden_stored = len(state.hidden)
-    body = stamp_of(state, HIDDEN_RECORD) + encode_hashes(state.hidden)
-    return Put(hidden_key(state.key), seal(body), True)
+    state.marks.changed = False
+    state.marks_stored = len(state.marks)
+    body = stamp_of(state, MARKS_RECORD) + encode_marks(state.marks)
+    return Put(marks_key(state.key), seal(body), True)
 
 
 def index_puts(user_id: bytes, old_deadline_ms: int, new_deadline_ms: int) -> list[Put]:
@@ -160,7 +163,7 @@ def erase_puts(state: UserState) -> list[Put]:
     Oldest chunks first and the head after them, so that a torn erasure can be read and repeated.
     """
     chunks = range(state.history.chunked // CHUNK_LINES)
-    keys = [*(chunk_key(state.key, k) for k in chunks), head_key(state.key), hidden_key(state.key)]
+    keys = [*(chunk_key(state.key, k) for k in chunks), head_key(state.key), marks_key(state.key)]
     return [Put(key, None, True) for key in keys] + index_puts(state.key, state.stored_deadline_ms, 0)
 
 
@@ -180,12 +183,12 @@ def decode_head(user_id: str, data: bytes, history_events: int) -> UserState:
     (
         _, _, state.generation, state.offsets[0], state.offsets[1], state.events_applied, n_total, state.session,
         state.session_key, state.session_deadline_ms, state.last_event_ms, state.as_of_ms,
-        state.list_published_ms, state.first_seen_ms, n_ids, n_list, state.hidden_stored, n_factors,
+        state.list_published_ms, state.first_seen_ms, n_ids, n_list, state.marks_stored, n_factors,
     ) = _HEAD.unpack_from(data)  # fmt: skip
     n_lines = min(n_total, CHUNK_LINES)
     ids_at = _HEAD.size + n_lines * LINE_BYTES
     end = ids_at + 8 * (n_ids + n_list) + n_factors
-    if len(data) != end + CRC.size or n_ids > EVENT_IDS or n_list > LIST_SIZE or state.hidden_stored > HIDDEN_ITEMS:
+    if len(data) != end + CRC.size or n_ids > EVENT_IDS or n_list > LIST_SIZE or state.marks_stored > MARKED_ITEMS:
         raise wrong_size(what, end + CRC.size, len(data))
     if n_lines:
         lines = decode_lines((data[_HEAD.size : ids_at],), n_lines)
@@ -203,10 +206,10 @@ def head_deadline_ms(data: bytes) -> int:
 
 
 def keys_to_load(state: UserState) -> list[bytes]:
-    """Return what else to read after `decode_head`, for `attach`: chunks, oldest first, then hidden items."""
+    """Return what else to read after `decode_head`, for `attach`: chunks, oldest first, then marks."""
     keys = [chunk_key(state.key, k) for k in _needed_chunks(state.history)]
-    if state.hidden_stored:
-        keys.append(hidden_key(state.key))
+    if state.marks_stored:
+        keys.append(marks_key(state.key))
     return keys
 
 
@@ -228,10 +231,10 @@ def attach(state: UserState, values: Sequence[bytes | None]) -> None:
     Raises
     ------
     CorruptStateError
-        A chunk in the middle or the hidden items are missing, or a record does not decode.
+        A chunk in the middle or the marks are missing, or a record does not decode.
     """
-    if state.hidden_stored:
-        state.hidden = _decode_hidden(state.user_id, values[-1])
+    if state.marks_stored:
+        state.marks = _marks(state.user_id, values[-1])
         values = values[:-1]
     history = state.history
     first = _needed_chunks(history).start
@@ -262,12 +265,8 @@ def _chunk_lines(user_id: str, chunk: int, data: bytes | None) -> bytes:
     return data[STAMP.size : -CRC.size]
 
 
-def _decode_hidden(user_id: str, data: bytes | None) -> dict[int, None]:
-    what = f"hidden items of user {user_id!r}"
+def _marks(user_id: str, data: bytes | None) -> Marks:
+    what = f"marked items of user {user_id!r}"
     if data is None:
         raise CorruptStateError(f"{what}: need their record; got none. Run `stream-rec reset`.")
-    check_record(data, HIDDEN_RECORD, what)
-    n_bytes = len(data) - STAMP.size - CRC.size
-    if n_bytes % 8 or n_bytes > 8 * HIDDEN_ITEMS:
-        raise wrong_size(what, STAMP.size + CRC.size + 8 * HIDDEN_ITEMS, len(data))
-    return decode_hashes(data, STAMP.size, n_bytes // 8)
+    return decode_marks(data, what)

@@ -19,19 +19,22 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.state.history import History, UInt16Array
-from stream_rec.core.state.user import HIDDEN_ITEMS, UserState
-from stream_rec.core.types import Int64Array, UInt64Array
+from stream_rec.core.state.history import History
+from stream_rec.core.state.marks import HIDDEN, MARKED_ITEMS, Mark, Marks
+from stream_rec.core.state.user import UserState
+from stream_rec.core.types import Int64Array, UInt16Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
-VERSION = 1
-HEAD_RECORD, CHUNK_RECORD, HIDDEN_RECORD = b"hcx"  # also the first byte of the record's key
+HEAD_RECORD, CHUNK_RECORD, MARKS_RECORD = b"hcx"  # also the first byte of the record's key
+VERSIONS = {HEAD_RECORD: 1, CHUNK_RECORD: 1, MARKS_RECORD: 2}
+"""What is written; older ones are read."""
 
 STAMP = struct.Struct("<BBiqq")
 CRC = struct.Struct("<I")
 LINE_BYTES = 16
 _TIME_BYTES = 6
-_HASHES = [struct.Struct(f"<{n}Q") for n in range(HIDDEN_ITEMS + 1)]
+_HASHES = [struct.Struct(f"<{n}Q") for n in range(MARKED_ITEMS + 1)]
+_MARK_BYTES = 13
 
 Lines = tuple[UInt64Array, Int64Array, UInt16Array]
 
@@ -47,7 +50,7 @@ class Stamp(NamedTuple):
 def stamp_of(state: UserState, record: int) -> bytes:
     """Return the encoded stamp of a record written from `state` now."""
     clicks, purchases = state.offsets
-    return STAMP.pack(VERSION, record, state.generation, clicks, purchases)
+    return STAMP.pack(VERSIONS[record], record, state.generation, clicks, purchases)
 
 
 def read_stamp(data: bytes, what: str) -> Stamp:
@@ -69,12 +72,13 @@ def seal(body: bytes) -> bytes:
 
 
 def check_record(data: bytes, record: int, what: str) -> None:
-    """Raise `CorruptStateError` unless `data` is a whole record of this version and sort; `what` names it."""
+    """Raise `CorruptStateError` unless `data` is a whole record of a known version and sort; `what` names it."""
     if len(data) < STAMP.size + CRC.size:
         raise wrong_size(what, STAMP.size + CRC.size, len(data))
-    if data[0] != VERSION or data[1] != record or record not in b"hcx":
+    newest = VERSIONS.get(record, 0)
+    if not 1 <= data[0] <= newest or data[1] != record:
         raise CorruptStateError(
-            f"{what}: need version {VERSION}, record {record}; got {data[0]}, {data[1]}."
+            f"{what}: need version {newest}, record {record}; got {data[0]}, {data[1]}."
             " Use the release that wrote it, or run `stream-rec reset`."
         )
     if CRC.unpack_from(data, len(data) - CRC.size)[0] != crc32(memoryview(data)[: -CRC.size]):
@@ -94,6 +98,38 @@ def encode_hashes(hashes: dict[int, None]) -> bytes:
 def decode_hashes(data: bytes, at: int, n: int) -> dict[int, None]:
     """Return `n` hashes stored at byte `at`, as an ordered set."""
     return dict.fromkeys(_HASHES[n].unpack_from(data, at))
+
+
+def encode_marks(marks: Marks) -> bytes:
+    """Return hashes n x u64 | sessions n x i32 | flags n x u8."""
+    n = len(marks)
+    hashes, sessions = [item for item, _ in marks], [mark.session for _, mark in marks]
+    return struct.pack(f"<{n}Q{n}i{n}B", *hashes, *sessions, *(mark.flags for _, mark in marks))
+
+
+def decode_marks(data: bytes, what: str) -> Marks:
+    """Return the marks of a whole record. Version 1 had hashes of hidden items only.
+
+    Raises
+    ------
+    CorruptStateError
+        Truncated, altered, or of another version.
+    """
+    check_record(data, MARKS_RECORD, what)
+    n_bytes = len(data) - STAMP.size - CRC.size
+    size = 8 if data[0] == 1 else _MARK_BYTES
+    n, rest = divmod(n_bytes, size)
+    if rest or n > MARKED_ITEMS:
+        raise wrong_size(what, STAMP.size + CRC.size + size * MARKED_ITEMS, len(data))
+    hashes = decode_hashes(data, STAMP.size, n)
+    sessions, flags = [0] * n, [HIDDEN] * n
+    if size == _MARK_BYTES:
+        numbers = struct.unpack_from(f"<{n}i{n}B", data, STAMP.size + 8 * n)
+        sessions, flags = list(numbers[:n]), list(numbers[n:])
+    marks = Marks()
+    for item, session, flag in zip(hashes, sessions, flags, strict=True):
+        marks.restore(item, Mark(flag, session))
+    return marks
 
 
 def encode_lines(history: History, first: int, last: int) -> Iterable[bytes]:

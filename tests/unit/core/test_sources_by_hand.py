@@ -17,7 +17,7 @@ from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.sources.cooc import vote_table
 from stream_rec.core.state.items import ItemRow, ItemTable
-from stream_rec.core.types import UserView, item_hash
+from stream_rec.core.types import EventKind, UserView, item_hash
 from tests.twins.kernels import propose
 
 COOC = CoocParams(
@@ -50,8 +50,8 @@ def add(table: ItemTable, item_id: str, mass: float, near: dict[str, float]) -> 
 def user(*events: tuple[int, int], session: int, pending: int = 0) -> UserView:
     """`events` are (row, session), oldest first."""
     rows, sessions = zip(*events, strict=True)
-    no_times = np.zeros(len(rows), np.int64)
-    return UserView(np.array(rows, np.int32), np.array(sessions, np.int32), no_times, session, 0, pending)
+    no_times, views = np.zeros(len(rows), np.int64), np.full(len(rows), EventKind.VIEW_ITEM, np.uint16)
+    return UserView(np.array(rows, np.int32), np.array(sessions, np.int32), no_times, session, 0, pending, views)
 
 
 def listed(name: str, items: ItemTable, who: UserView, excluded: Iterable[int] = ()) -> list[tuple[int, float]]:
@@ -85,6 +85,27 @@ def test_cooc_counts_what_the_table_has_not_counted_yet(items: ItemTable) -> Non
     found = listed("cooc", items, user((TEA, 1), (MILK, 1), session=1, pending=1))
     assert [row for row, _ in found] == [SUGAR, MILK, TEA]
     assert [score for _, score in found] == pytest.approx([2.1, 0.625, 0.15])
+
+
+def test_cooc_counts_a_pending_purchase_as_more(items: ItemTable) -> None:
+    # as above, but the milk was bought: P[milk] = 9, C[tea, milk] = 9, C[milk, tea] = 1 + 2.5
+    # newest milk: sugar 8/9, tea 3.5/9; tea, at half: milk 9/2/2 = 2.25, sugar .5
+    who = user((TEA, 1), (MILK, 1), session=1, pending=1)
+    who.tags[1] = EventKind.PURCHASE
+    found = dict(listed("cooc", items, who))
+    assert found == pytest.approx({SUGAR: 8 / 9 + 0.5, MILK: 2.25 / 2, TEA: 3.5 / 9 / 2})
+
+
+def test_cooc_votes_against_the_neighbours_of_hidden_items(items: ItemTable) -> None:
+    # tea speaks for milk 4/2 = 2 and sugar 2/2 = 1; milk, hidden in this session, takes sugar 8/4 = 2, at λ = .5: 1
+    who = user((TEA, 1), session=1)
+    assert listed("cooc", items, who) == [(MILK, 2.0), (SUGAR, 1.0)]
+    hidden = np.array([[MILK], [1]], np.int32)
+    assert listed("cooc", items, who._replace(hidden=hidden)) == [(MILK, 2.0)]
+    # hidden in another session it takes half of that; an unknown item takes nothing
+    hidden = np.array([[MILK, -1], [0, 1]], np.int32)
+    less = 0.5 * 0.5 * 0.5 * 2.0  # λ, k = 2, other session, C/P
+    assert listed("cooc", items, who._replace(hidden=hidden)) == [(MILK, 2.0), (SUGAR, 1.0 - less)]
 
 
 def test_own_continues_the_earlier_session(items: ItemTable) -> None:

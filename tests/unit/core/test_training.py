@@ -26,6 +26,7 @@ from stream_rec.core.ranking.linear import listwise_gradient
 from stream_rec.core.recommend import NO_ROWS, Recommender
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.marks import HIDDEN
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.training import Sampling
@@ -169,7 +170,7 @@ def test_an_example_is_the_listwise_gradient_of_what_was_known_before_the_event(
         shop.send("ann", item, session)
     state, weights = shop.state("ann"), shop.items.ranker.serving.copy()
     now_ms = 1000 * (shop.offset + 1)
-    going_on = view_of(state, state.session, now_ms)
+    going_on = view_of(state, state.session, now_ms, shop.items)
     first = int(np.searchsorted(going_on.sessions, going_on.session))
     beginning = going_on._replace(
         rows=going_on.rows[:first], sessions=going_on.sessions[:first], times_ms=going_on.times_ms[:first]
@@ -328,9 +329,9 @@ def test_looking_and_ranking_change_no_byte_of_user_or_items() -> None:
         shop.send("ann", item, session)
     shop.send("ann", "B", "2", event="hide")
     state = shop.state("ann")
-    state.hide(12345)  # an item nobody knows here
+    state.marks.add(12345, HIDDEN, state.session)  # an item nobody knows here
     before = pickle.dumps(state), dump(shop.items), shop.items.n
-    publisher, user = shop.users._publisher, view_of(state, state.session, 10**6)
+    publisher, user = shop.users._publisher, view_of(state, state.session, 10**6, shop.items)
     publisher.look(state, user)
     publisher.look(state, user._replace(rows=user.rows[:1], sessions=user.sessions[:1], times_ms=user.times_ms[:1]))
     publisher.popular(state)

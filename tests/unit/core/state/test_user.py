@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.core.state.user import EVENT_IDS, HIDDEN_ITEMS, UserState
+from stream_rec.core.state.user import EVENT_IDS, UserState
 
 
 def test_a_fresh_user_has_nothing() -> None:
@@ -53,26 +53,6 @@ def test_the_last_32_event_ids_are_remembered() -> None:
     assert list(state.event_ids) == list(range(5, EVENT_IDS + 5))
     assert state.has_event(5)
     assert not state.has_event(4)
-
-
-def test_hiding_forgets_the_oldest() -> None:
-    state = UserState("anna", 100)
-    for item in range(HIDDEN_ITEMS):
-        state.hide(item)
-    state.hide(0)  # now the newest
-    state.hide(1_000)
-    assert list(state.hidden) == [*range(2, HIDDEN_ITEMS), 0, 1_000]
-    assert state.hidden_changed
-
-
-@pytest.mark.parametrize(("item", "known"), [(7, True), (77_777, False)])
-def test_only_a_hidden_item_can_be_shown_again(item: int, known: bool) -> None:
-    state = UserState("anna", 100)
-    state.hide(7)
-    state.hidden_changed = False
-    state.unhide(item)
-    assert state.hidden_changed == known
-    assert (7 in state.hidden) != known
 
 
 def test_the_published_list_is_cut_to_20_and_ranks_from_0() -> None:

@@ -60,7 +60,7 @@ def features(
     }
     found: dict[str, list[float]] = {}
     for source in SCORED_SOURCES:
-        curves = _curves(ranks[source], shares[source])
+        curves = _curves(ranks[source], shares.get(source, {}))
         found |= {f"{source}.{name}": [curve(row) for row in rows] for name, curve in curves.items()}
     found["popularity.r10"] = [_curves(ranks["popularity"], {})["r10"](row) for row in rows]
     per_row = [

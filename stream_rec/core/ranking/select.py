@@ -11,6 +11,8 @@ through, which made a loop of one addition five times slower.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stream_rec.core.compiled import entry, inner
@@ -181,4 +183,5 @@ def select_top(
         score[row] = 0.0
         keys[n], values[n] = row, value  # no branch: the next one takes its place if it does not count
         n += np.uint64((value > floor) & (listable[row] != 0) & (excluded[row] == 0))
-    return best_of(keys, values, np.int64(n), out_rows, out_scores)  # type: ignore[arg-type]  # an int to numba
+    n_kept: Any = np.int64(n)  # signed again
+    return best_of(keys, values, n_kept, out_rows, out_scores)

@@ -230,4 +230,5 @@ def cooc_propose(
         score[i] = 0.0
         candidates[n], values[n] = i, value
         n += _UNSIGNED((value > 0.0) & (listable[i] != 0) & (excluded[i] == 0))
-    return best_of(candidates, values, np.int64(n), out_rows, out_scores)  # type: ignore[arg-type]  # int to numba
+    n_kept: Any = np.int64(n)  # signed again
+    return best_of(candidates, values, n_kept, out_rows, out_scores)

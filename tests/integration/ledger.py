@@ -70,7 +70,7 @@ def last_values(settings: Settings, topic: str) -> dict[tuple[int, bytes], bytes
 
 def users_in(settings: Settings, values: dict[tuple[int, bytes], bytes]) -> dict[str, UserState]:
     """The users of stored values; one stored under two partitions fails."""
-    keep = settings.ranking.parameters().history_events
+    keep = settings.ranking.chosen_preset().history_events
     heads = [(key[1:].decode(), value) for (_, key), value in values.items() if key.startswith(b"h")]
     assert len({user for user, _ in heads}) == len(heads)
     return {user: decode_head(user, value, keep) for user, value in heads}
@@ -84,7 +84,7 @@ def published_rows(settings: Settings) -> dict[str, ItemRow]:
 
 def replayed_rows(settings: Settings) -> dict[str, ItemRow]:
     """The item rows that one reader of all item deltas comes to, without any crash."""
-    items = ItemTable(settings.ranking.parameters())
+    items = ItemTable(settings.ranking.chosen_preset())
     plane = ItemPlane(items, settings.kafka.partitions)
     for shard in range(settings.kafka.partitions):
         plane.assign(shard, None)

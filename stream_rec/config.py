@@ -26,7 +26,7 @@ from stream_rec.core.parameters import (
     preset_named,
     with_parameters,
 )
-from stream_rec.core.presets import Preset
+from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.types import LIST_SIZE
 from stream_rec.errors import ConfigError
@@ -98,7 +98,10 @@ class WorkerSettings(Section):
 class RankingSettings(Section):
     """What goes into a list."""
 
-    preset: str = Field("retail", description="Parameters of the algorithms: retail, clicks or movies.")
+    preset: str = Field(
+        DEFAULT_PRESET,
+        description="Parameters of the algorithms: auto, or for a shop of its kind retail, clicks or movies.",
+    )
     parameters: str = Field(
         "",
         description="Parameters instead of the preset's, as cooc.window=12,hop.items=2, or a table "

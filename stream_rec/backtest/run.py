@@ -24,7 +24,7 @@ from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
 from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
-from stream_rec.core.presets import Preset
+from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
@@ -39,7 +39,7 @@ class BacktestRequest:
 
     log: Path
     repeats: str = "allowed"
-    preset: str = "retail"
+    preset: str = DEFAULT_PRESET
     parameters: Parameters = field(default_factory=dict)
     batch: int = 1
     replica_lag_events: int = 0

@@ -14,7 +14,7 @@ ConfigFile = Annotated[
 
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="retail | clicks | movies; default: that of --settings, else retail."),
+    typer.Option("--preset", help="auto | retail | clicks | movies; default: that of --settings, else auto."),
 ]
 
 SettingsFile = Annotated[

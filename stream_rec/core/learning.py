@@ -12,6 +12,7 @@ from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
+from stream_rec.core.sources.cooc import pair_rates
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.training import RankerTrainer, Sampling
@@ -56,8 +57,7 @@ class Learner:
         self._trainer = RankerTrainer(items, publisher, preset.ranker.visit_examples, second)
         cooc = preset.cooc
         self._window = cooc.window
-        self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]
-        self._other_session = [w * cooc.other_session for w in self._distance]
+        self._distance, self._other_session = pair_rates(cooc, 0).weights[:, 1:].tolist()
 
     def learn(
         self,

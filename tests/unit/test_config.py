@@ -46,7 +46,7 @@ def test_settings_are_frozen() -> None:
         ("STREAM_REC_KAFKA__PARTITIONS", "0", "need greater than or equal to 1; got '0'"),
         ("STREAM_REC_KAFKA__PARTITION", "4", "STREAM_REC_KAFKA__PARTITION: need a setting of docs/settings.md"),
         ("STREAM_REC_KAFAK__GROUP", "x", "STREAM_REC_KAFAK__GROUP: need a setting of docs/settings.md"),
-        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of clicks, movies, retail"),
+        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of auto, clicks, movies, retail"),
         ("STREAM_REC_RANKING__PARAMETERS", "cooc.windw=3", "RANKING__PARAMETERS: need a parameter such as cooc.window"),
         ("STREAM_REC_RANKING__PARAMETERS", "cooc.window=-1", "RANKING__PARAMETERS: need a whole number from 1 to 100"),
         ("STREAM_REC_RANKING__EXCLUDE", "all", "need 'nothing', 'bought' or 'had'; got 'all'"),

@@ -25,11 +25,16 @@ from stream_rec.errors import ConfigError
 from stream_rec.shop import Shop
 
 LOG = [LogEvent(n, n, f"user{n % 40}", f"item{n % 7}", "view_item") for n in range(1200)]
-REQUEST = TuningRequest(default="retail", events=400)
+REQUEST = TuningRequest(default="retail", events=400, presets=("retail", "clicks", "movies"))
 
 
 def no_clock() -> float:
     return 0.0
+
+
+def shop_log(seed: int) -> list[LogEvent]:
+    events = Shop(users=30, items=40, seed=seed).events(600)
+    return [LogEvent(n, e.timestamp_ms, e.user_id, e.item_id, e.event) for n, e in enumerate(events)]
 
 
 class Bowl:
@@ -156,10 +161,7 @@ def test_the_file_is_what_a_worker_takes(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_second_half_of_a_log_changes_nothing() -> None:
-    def log(seed: int) -> list[LogEvent]:
-        return list(Shop(users=30, items=40, seed=seed).events(600))
-
-    first, other = log(1), log(2)
+    first, other = shop_log(1), shop_log(2)
     mixed = first[:300] + [event._replace(index=300 + n) for n, event in enumerate(other[:300])]
     request = replace(REQUEST, presets=("retail", "clicks"), ladders={"cooc.window": (3, 5, 8), "hop.items": (0, 2)})
     results = []
@@ -173,7 +175,7 @@ def test_the_second_half_of_a_log_changes_nothing() -> None:
 
 
 def test_only_the_last_half_of_the_stretch_is_scored() -> None:
-    events = first_half(list(Shop(users=30, items=40).events(600)))
+    events = first_half(shop_log(1))
     found = evaluate(events, PRESETS["retail"])
     assert np.isnan(found[:150]).all()
     assert 10 < (~np.isnan(found[150:])).sum() < 150

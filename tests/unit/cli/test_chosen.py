@@ -30,7 +30,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_options_win_over_the_file_and_add_to_it(file: Path) -> None:
-    assert chosen(None, None, "") == ("retail", {})
+    assert chosen(None, None, "") == ("auto", {})
     assert chosen(None, file, "") == ("clicks", {"cooc.window": 7, "hop.items": 0})
     assert chosen("movies", file, "cooc.window=9,own.ahead=2") == (
         "movies",
@@ -40,7 +40,7 @@ def test_options_win_over_the_file_and_add_to_it(file: Path) -> None:
 
 def test_without_a_file_the_environment_plays_no_part(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_REC_RANKING__PRESET", "movies")
-    assert chosen(None, None, "")[0] == "retail"
+    assert chosen(None, None, "")[0] == "auto"
     assert chosen(None, file, "")[0] == "movies"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from stream_rec.core.presets import DEFAULT_PRESET
+
 
 class NaiveSettings(msgspec.Struct, frozen=True):
     """Where the naive agent reads and writes; the defaults are the worker's."""
@@ -16,4 +18,4 @@ class NaiveSettings(msgspec.Struct, frozen=True):
     recommendations: str = "recommendations"
     item_deltas: str = "item-deltas"
     partitions: int = 4
-    preset: str = "retail"
+    preset: str = DEFAULT_PRESET

@@ -7,11 +7,11 @@ Order of precedence: environment (`STREAM_REC_KAFKA__BOOTSTRAP`), then the TOML 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,7 +19,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.parameters import (
+    flattened,
+    format_parameters,
+    parse_parameters,
+    preset_named,
+    with_parameters,
+)
+from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.types import LIST_SIZE
 from stream_rec.errors import ConfigError
@@ -91,7 +98,15 @@ class WorkerSettings(Section):
 class RankingSettings(Section):
     """What goes into a list."""
 
-    preset: str = Field("retail", description="Parameters of the algorithms: retail, clicks, next-click or movies.")
+    preset: str = Field(
+        DEFAULT_PRESET,
+        description="Parameters of the algorithms: auto, or for a shop of its kind retail, clicks, next-click, movies.",
+    )
+    parameters: str = Field(
+        "",
+        description="Parameters instead of the preset's, as cooc.window=12,hop.items=2, or a table "
+        "`[ranking.parameters]` of the file; empty = none.",
+    )
     list_size: int = Field(LIST_SIZE, ge=1, le=100, description="Items in a published list.")
     exclude: Literal["nothing", "current", "bought", "had"] = Field(
         "nothing",
@@ -116,14 +131,18 @@ class RankingSettings(Section):
         """Return (source, weight) as pinned; raises ConfigError where it is not name=number."""
         return parse_weights(self.pinned, env_name("ranking", "pinned"))
 
-    def parameters(self) -> Preset:
-        """Return the preset of that name; raises ConfigError when there is none."""
-        if self.preset not in PRESETS:
-            raise ConfigError(
-                f"{env_name('ranking', 'preset')}: need one of {', '.join(sorted(PRESETS))}; got {self.preset!r}. "
-                "See docs/settings.md."
-            )
-        return PRESETS[self.preset]
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _from_table(cls, value: object) -> object:
+        """A table of TOML becomes the text, which environments and children can carry."""
+        return format_parameters(dict(flattened(value))) if isinstance(value, Mapping) else value
+
+    def chosen_preset(self) -> Preset:
+        """Return the preset of that name with `parameters` in place of its own; raises ConfigError."""
+        return with_parameters(
+            preset_named(self.preset, env_name("ranking", "preset")),
+            parse_parameters(self.parameters, env_name("ranking", "parameters")),
+        )
 
 
 def parse_weights(text: str, where: str) -> tuple[tuple[str, float], ...]:
@@ -259,7 +278,7 @@ def load(config: Path | None = None, **sections: dict[str, Any]) -> Settings:
     except ValueError as error:  # TOML that does not parse; pydantic's JSON of a whole section
         where = os.environ.get(CONFIG_VARIABLE, "environment")
         raise ConfigError(f"{where}: need valid TOML; got {error}. See docs/settings.md.") from error
-    settings.ranking.parameters()
+    settings.ranking.chosen_preset()
     pinned_weights(dict(settings.ranking.pinned_weights()))
     return settings
 

@@ -25,7 +25,8 @@ from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
 from stream_rec.core.looks import Observer
-from stream_rec.core.presets import PRESETS, Preset
+from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
+from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.rounds import RoundResult
@@ -42,7 +43,8 @@ class BacktestRequest:
 
     log: Path
     repeats: str = "allowed"
-    preset: str = "retail"
+    preset: str = DEFAULT_PRESET
+    parameters: Parameters = field(default_factory=dict)
     batch: int = 1
     batch_ms: int = 0
     replica_lag_events: int = 0
@@ -106,7 +108,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         backtest.run(progress(events), _list_writer(lists))
         seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
     figures = {
-        "variant": f"{preset.name}, repeats {request.repeats}",
+        "variant": _variant(request),
         "events": counts(backtest.stats),
         "texts": items.texts.documents,
         **scorer.as_dict(),
@@ -148,14 +150,20 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
 
 
 def _preset(request: BacktestRequest) -> Preset:
-    if request.preset not in PRESETS:
-        raise ConfigError(f"--preset: need one of {', '.join(PRESETS)}; got {request.preset!r}.")
     if request.repeats not in ("allowed", "excluded"):
         raise ConfigError(f"--repeats: need allowed or excluded; got {request.repeats!r}.")
     if request.trace_source not in TRACEABLE:
         raise ConfigError(f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}.")
-    preset = PRESETS[request.preset]
-    return replace(preset, history_events=EXCLUDED_HISTORY_EVENTS) if request.repeats == "excluded" else preset
+    preset = preset_named(request.preset, "--preset")
+    if request.repeats == "excluded":
+        preset = replace(preset, history_events=EXCLUDED_HISTORY_EVENTS)
+    return with_parameters(preset, request.parameters)
+
+
+def _variant(request: BacktestRequest) -> str:
+    return ", ".join(
+        filter(None, (request.preset, format_parameters(request.parameters), f"repeats {request.repeats}"))
+    )
 
 
 def _writable(path: Path) -> TextIO:

@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "A real broker, a worker, a shop's day and a live page.",
     "replay": "Produce a log's events to Kafka.",
     "backtest": "Run a log through the planes that serve and print how good their lists were.",
+    "tune": "Find the preset and the parameters that suit a log, on its first half only.",
     "shop": "Write a generated shop's log to a file.",
     "dead-letters": "List the records that broke the contract, or send them again.",
     "bench": "Measure the worker against a plain Faust agent, or the kernels alone.",

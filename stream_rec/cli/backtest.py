@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.cli.options import Parameters, Preset, SettingsFile
+
 
 def command(
     log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
     repeats: Annotated[
         str, typer.Option(help="allowed | excluded: whether items the user already had may be listed.")
     ] = "allowed",
-    preset: Annotated[str, typer.Option(help="retail | clicks | movies.")] = "retail",
+    preset: Preset = None,
+    settings: SettingsFile = None,
+    parameters: Parameters = "",
     batch: Annotated[int, typer.Option(min=1, help="Events per round.")] = 1,
     batch_ms: Annotated[int, typer.Option(min=0, help="Rounds of so much event time instead; 0 = by --batch.")] = 0,
     replica_lag_events: Annotated[int, typer.Option(min=0, help="Item counts are seen this many events later.")] = 0,
@@ -65,13 +69,16 @@ def command(
     from stream_rec.backtest.catalogue import parse_items_columns
     from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.backtest.run import BacktestRequest, run_backtest
+    from stream_rec.cli.chosen import chosen
     from stream_rec.cli.progress import bar, silent
     from stream_rec.config import parse_weights
 
+    preset, given = chosen(preset, settings, parameters)
     request = BacktestRequest(
         log=log,
         repeats=repeats,
         preset=preset,
+        parameters=given,
         batch=batch,
         batch_ms=batch_ms,
         cascade=cascade,

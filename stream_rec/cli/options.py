@@ -11,3 +11,22 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="TOML file of settings; the environment wins over it."),
 ]
+
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="auto | retail | clicks | movies; default: that of --settings, else auto."),
+]
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings", metavar="FILE", help="TOML file of settings, as a worker takes it: preset and parameters."
+    ),
+]
+
+Parameters = Annotated[
+    str,
+    typer.Option(
+        "--set", metavar="NAME=NUMBER,…", help="Parameters instead of the preset's: cooc.window=12,hop.items=2."
+    ),
+]

@@ -47,7 +47,30 @@ def page() -> str:
             for r in rows
             if r.section == section
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_parameters()]) + "\n"
+
+
+def _parameters() -> list[str]:
+    from stream_rec.core.parameters import LIMITS, parameters_of
+    from stream_rec.core.presets import PRESETS
+
+    values = {name: parameters_of(preset) for name, preset in PRESETS.items()}
+    lines = [
+        "",
+        "## Parameters of the algorithms",
+        "",
+        "What `ranking.parameters` and `--set` of `backtest` can name; what each means stands beside it in",
+        "`core/presets.py`. In a file a table does as well: `window = 12` under `[ranking.parameters.cooc]`. The decay",
+        "times `cooc.decay_ms` and `popularity.decay_ms` are stored with the items: a worker refuses to start with",
+        "others (operations.md says how to begin again). [tuning.md](tuning.md) finds values for a log.",
+        "",
+        f"| parameter | range | {' | '.join(PRESETS)} |",
+        "|---|---|" + "---|" * len(PRESETS),
+    ]
+    for name, (least, most) in LIMITS.items():
+        shown = " | ".join(f"{values[preset][name]:.15g}" for preset in PRESETS)
+        lines.append(f"| `{name}` | {least:.15g} to {most:.15g} | {shown} |")
+    return lines
 
 
 def _print_values(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.signals import kind_weights, lighter_share
+from stream_rec.core.sources.cooc import pair_rates
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.marks import FLAG_OF
 from stream_rec.core.state.user import UserState
@@ -57,8 +58,7 @@ class Learner:
         cooc = preset.cooc
         self._window = cooc.window
         self._kind_weights: list[float] = kind_weights(preset.signals).tolist()
-        self._distance = [k**-cooc.distance_power for k in range(1, cooc.window + 1)]
-        self._other_session = [w * cooc.other_session for w in self._distance]
+        self._distance, self._other_session = pair_rates(cooc, preset.signals, 0).weights[:, 1:].tolist()
 
     def learn(
         self,

@@ -23,6 +23,7 @@ class CoocParams:
     history: int = 20  # H items that vote
     history_power: float = 1.5  # hp: the k-th last one votes with k^-hp
     other_session: float = 0.5  # xs: factor for an item of another session
+    other_power: float = 1.0  # op: factor of dp and hp there; below 1, how far back counts less between sessions
     mass_power: float = 1.0  # al: votes are divided by P[history item]^al
     candidate_power: float = 0.2  # be: scores are divided by P[candidate]^be
     in_session: float = 0.3  # β: factor for candidates of this session
@@ -55,6 +56,7 @@ class FactorParams:
     history: int = 10  # H items in the context
     history_power: float = 1.5  # hp: the k-th last one weighs k^-hp
     other_session: float = 0.3  # xs: factor for an item of another session
+    other_power: float = 1.0  # op: factor of hp there
     learning_rate: float = 0.2
     negatives: int = 64  # uniform over the known items, per event
     negligible: float = 1e-3  # a negative with a smaller gradient is left alone and not sent
@@ -150,6 +152,8 @@ class Preset:
     signals: SignalParams = field(default_factory=SignalParams)
 
 
+DEFAULT_PRESET = "auto"
+
 _CLICKS = CoocParams(
     decay_ms=30 * DAY_MS,
     window=12,
@@ -166,6 +170,21 @@ _CLICK_FACTORS = FactorParams(
 )
 
 PRESETS = {
+    # For a shop nobody knows. Within a session the order says much, between visits little: steep powers in the one,
+    # flat ones in the other, suit clicks and users who come for one item at a time (docs/tuning.md has the figures).
+    "auto": Preset(
+        name="auto",
+        cooc=CoocParams(
+            window=10,
+            distance_power=1.5,
+            history_power=1.8,
+            other_power=0.55,
+            mass_power=0.7,
+        ),
+        factors=FactorParams(history=20, other_power=0.67, learning_rate=0.1, negatives=32),
+        hop=HopParams(items=2),
+        ranker=RankerParams(learning_rate=0.015),
+    ),
     "retail": Preset(signals=SignalParams(usual="purchase")),
     "clicks": Preset(
         name="clicks",

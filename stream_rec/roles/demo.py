@@ -36,7 +36,7 @@ from stream_rec.config import load
 from stream_rec.roles.warmup import warm_up
 from stream_rec.roles.worker import plane_settings
 settings = load()
-warm_up(plane_settings(settings, settings.kafka.partitions), settings.ranking.parameters())
+warm_up(plane_settings(settings, settings.kafka.partitions), settings.ranking.chosen_preset())
 """
 
 

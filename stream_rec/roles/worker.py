@@ -53,7 +53,7 @@ def run(settings: Settings) -> None:
     surroundings = check(settings)
     early = import_early() if settings.worker.drift_lines else None
     plane = plane_settings(settings, surroundings.partitions)
-    warm_up(plane, settings.ranking.parameters())
+    warm_up(plane, settings.ranking.chosen_preset())
     if early is not None:
         early.join()  # an import inside the loop looks like a frozen worker, as a compile does
     if settings.worker.uvloop:
@@ -117,7 +117,7 @@ def faust_settings(settings: Settings) -> FaustSettings:
 
 def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSettings, source: FaustSource) -> Parts:
     """Build everything an assignment uses; nothing is connected yet."""
-    bootstrap, topics, preset = settings.kafka.bootstrap, settings.topics, settings.ranking.parameters()
+    bootstrap, topics, preset = settings.kafka.bootstrap, settings.topics, settings.ranking.chosen_preset()
     items, metrics = ItemTable(preset), Metrics()
     cascade = new_cascade(preset) if settings.ranking.cascade and not plane.pinned else None
     outputs, changelog, rows = (BatchProducer(bootstrap) for _ in range(3))

@@ -73,7 +73,7 @@ def last_values(settings: Settings, topic: str) -> dict[tuple[int, bytes], bytes
 
 def users_in(settings: Settings, values: dict[tuple[int, bytes], bytes]) -> dict[str, UserState]:
     """The users of stored values; one stored under two partitions fails."""
-    keep = settings.ranking.parameters().history_events
+    keep = settings.ranking.chosen_preset().history_events
     heads = [(key[1:].decode(), value) for (_, key), value in values.items() if key.startswith(b"h")]
     assert len({user for user, _ in heads}) == len(heads)
     return {user: decode_head(user, value, keep) for user, value in heads}
@@ -87,7 +87,7 @@ def published_rows(settings: Settings) -> dict[str, ItemRow]:
 
 def published_weights(settings: Settings) -> RankerWeights:
     """The ranker's weights as a worker that starts now would read them."""
-    weights = RankerWeights(settings.ranking.parameters().ranker)
+    weights = RankerWeights(settings.ranking.chosen_preset().ranker)
     for (_, key), value in last_values(settings, settings.topics.item_rows).items():
         if key == RANKER_KEY:
             weights.absorb(value)
@@ -96,7 +96,7 @@ def published_weights(settings: Settings) -> RankerWeights:
 
 def replayed_items(settings: Settings) -> ItemTable:
     """What one reader of all item deltas comes to, without any crash."""
-    items = ItemTable(settings.ranking.parameters())
+    items = ItemTable(settings.ranking.chosen_preset())
     plane = ItemPlane(items, settings.kafka.partitions)
     for shard in range(settings.kafka.partitions):
         plane.assign(shard, None)

@@ -28,7 +28,7 @@ DAY_MS = 86_400_000
 DYADIC = CoocParams(decay_ms=1e18, window=2, neighbours=50, candidate_power=0.2)
 """Pairs weigh 1, 1/2 and 1/4, times 1, 2 or 4: a float32 holds their sums exactly."""
 
-FADING = CoocParams(decay_ms=2.0 * DAY_MS, window=5, neighbours=50, distance_power=0.7, candidate_power=0.2)
+FADING = CoocParams(decay_ms=2.0 * DAY_MS, window=5, neighbours=50, distance_power=0.7, other_power=0.5)
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -67,7 +67,12 @@ def vote(items: ItemTable, user: UserView, params: CoocParams, k: int, pending: 
             faded = decay.weight(int(user.times_ms[-q]), items.pair_landmark, params.decay_ms)
             mass += weighs(user, -q, items.preset.signals) * faded
         power = mass**-params.mass_power
-    return j, float(k) ** -params.history_power * (1.0 if same else params.other_session) * power
+    return j, faded(k, params.history_power, params, same) * power
+
+
+def faded(k: int, power: float, params: CoocParams | FactorParams, same: bool) -> float:
+    """k^-power within the session, xs * k^-(op * power) from another one."""
+    return float(k) ** -power if same else float(k) ** -(params.other_power * power) * params.other_session
 
 
 def pending_pairs(items: ItemTable, user: UserView, params: CoocParams) -> list[tuple[int, int, float]]:
@@ -79,8 +84,7 @@ def pending_pairs(items: ItemTable, user: UserView, params: CoocParams) -> list[
         g = own * decay.weight(int(user.times_ms[at]), items.pair_landmark, params.decay_ms)
         for k in range(1, min(at, params.window) + 1):
             j, x = rows[at - k], rows[at]
-            distance = float(k) ** -params.distance_power
-            near = distance * (1.0 if sessions[at - k] == sessions[at] else params.other_session)
+            near = faded(k, params.distance_power, params, sessions[at - k] == sessions[at])
             lighter = min(own, weighs(user, at - k, items.preset.signals)) / own
             w = g * (near * lighter if j == x else near)
             grown.append((j, x, w))
@@ -161,7 +165,7 @@ def context(user: UserView, params: FactorParams) -> list[tuple[int, float]]:
     weights = []
     for k in range(1, min(len(user.rows), params.history) + 1):
         same = user.sessions[-k] == user.session
-        weights.append((int(user.rows[-k]), k**-params.history_power * (1.0 if same else params.other_session)))
+        weights.append((int(user.rows[-k]), faded(k, params.history_power, params, same)))
     norm = sqrt(sum(w * w for _, w in weights))
     return [(j, w / norm) for j, w in weights] if norm else []
 

@@ -46,7 +46,13 @@ def test_settings_are_frozen() -> None:
         ("STREAM_REC_KAFKA__PARTITIONS", "0", "need greater than or equal to 1; got '0'"),
         ("STREAM_REC_KAFKA__PARTITION", "4", "STREAM_REC_KAFKA__PARTITION: need a setting of docs/settings.md"),
         ("STREAM_REC_KAFAK__GROUP", "x", "STREAM_REC_KAFAK__GROUP: need a setting of docs/settings.md"),
-        ("STREAM_REC_RANKING__PRESET", "shoes", "STREAM_REC_RANKING__PRESET: need one of clicks, movies, next-click"),
+        (
+            "STREAM_REC_RANKING__PRESET",
+            "shoes",
+            "RANKING__PRESET: need one of auto, clicks, movies, next-click",
+        ),
+        ("STREAM_REC_RANKING__PARAMETERS", "cooc.windw=3", "RANKING__PARAMETERS: need a parameter such as cooc.window"),
+        ("STREAM_REC_RANKING__PARAMETERS", "cooc.window=-1", "RANKING__PARAMETERS: need a whole number from 1 to 100"),
         ("STREAM_REC_RANKING__EXCLUDE", "all", "need 'nothing', 'current', 'bought' or 'had'; got 'all'"),
         ("STREAM_REC_CONFIG", "/no/such.toml", "STREAM_REC_CONFIG: need a TOML file; got '/no/such.toml'"),
     ],
@@ -103,3 +109,18 @@ def test_how_often_is_never_negative(name: str) -> None:
     assert getattr(config.load(ranking={name: 0}).ranking, name) == 0
     with pytest.raises(ConfigError, match=f"STREAM_REC_RANKING__{name.upper()}: need greater than or equal to 0"):
         config.load(ranking={name: -1})
+
+
+def test_parameters_come_as_text_or_as_a_table_and_reach_children_as_text(tmp_path: Path) -> None:
+    table = '[ranking]\npreset = "clicks"\n[ranking.parameters]\nsession_gap_ms = 5000\ncooc.window = 7\n'
+    text = '[ranking]\npreset = "clicks"\nparameters = "session_gap_ms=5000,cooc.window=7"\n'
+    loaded = config.load(toml(tmp_path, table))
+    assert loaded.ranking == config.load(toml(tmp_path, text)).ranking
+    chosen = loaded.ranking.chosen_preset()
+    assert (chosen.session_gap_ms, chosen.cooc.window, chosen.cooc.history_power) == (5000, 7, 1.8)
+    assert config.environment_of(loaded)["STREAM_REC_RANKING__PARAMETERS"] == "session_gap_ms=5000,cooc.window=7"
+
+
+def test_a_wrong_parameter_of_a_table_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"RANKING__PARAMETERS: need a whole number .* for cooc\.window; got 'wide'"):
+        config.load(toml(tmp_path, '[ranking.parameters.cooc]\nwindow = "wide"\n'))

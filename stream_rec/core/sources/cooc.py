@@ -4,9 +4,9 @@ Score of item i, over the last H history items j_k (k = 1 is the newest)::
 
     S[i] = ( sum over k <= H of  k^-hp * xs_k * C[j_k, i] * P[j_k]^-al ) * P[i]^-be * beta_i
 
-with xs_k = `other_session` where j_k belongs to another session than the one being continued, else 1, and beta_i =
-`in_session` where i already is in that session, else 1. C is `neighbour_weights`, the powers of P are `mass_vote`
-and `mass_candidate`. All are stored in forward-decayed units, so the order needs no clock.
+with xs_k = `other_session` where j_k is of another session than the one being continued, and `other_power` times hp
+there, else 1; beta_i = `in_session` where i already is in that session, else 1. C is `neighbour_weights`, the powers of
+P are `mass_vote` and `mass_candidate`. All are stored in forward-decayed units, so the order needs no clock.
 
 What was near the items the user hid falls. Over the last n of those, l_k the k-th of them (k = 1 is the newest)::
 
@@ -34,23 +34,23 @@ from stream_rec.core.prefetch import AHEAD, prefetch
 from stream_rec.core.presets import CoocParams, SignalParams
 from stream_rec.core.ranking.select import best_of
 from stream_rec.core.signals import kind_weights
+from stream_rec.core.sources.fading import power_table
 from stream_rec.core.state.items import CoocArrays
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import KIND_MASK, Float64Array, Int32Array, UInt8Array, UserView
 
 
 def vote_table(params: CoocParams, history: int) -> Float64Array:
-    """Return float64[2, history + 1]: what the k-th last item's vote weighs, k^-hp * xs.
+    """Return float64[2, history + 1]: what the k-th last item's vote weighs, k^-hp, or xs * k^-(op * hp).
 
     Row 0 is for items of the session being continued, row 1 for items of others. Column 0 is unused.
 
     Examples
     --------
-    >>> vote_table(CoocParams(history_power=1.0, other_session=0.5), 2).tolist()
-    [[0.0, 1.0, 0.5], [0.0, 0.5, 0.25]]
+    >>> vote_table(CoocParams(history_power=2.0, other_session=0.5, other_power=0.5), 2).tolist()
+    [[0.0, 1.0, 0.25], [0.0, 0.5, 0.25]]
     """
-    same = [0.0] + [float(k) ** -params.history_power for k in range(1, history + 1)]
-    return np.array([same, [vote * params.other_session for vote in same]])
+    return power_table(params.history_power, params.other_power, params.other_session, history)
 
 
 _PER_LINE = 16  # neighbours in a cache line
@@ -77,8 +77,7 @@ class PairRates(NamedTuple):
 
 def pair_rates(params: CoocParams, signals: SignalParams, landmark: int) -> PairRates:
     """Return the rates of a preset under the table's present landmark."""
-    same = [0.0] + [float(k) ** -params.distance_power for k in range(1, params.window + 1)]
-    weights = np.array([same, [w * params.other_session for w in same]])
+    weights = power_table(params.distance_power, params.other_power, params.other_session, params.window)
     powers = params.mass_power, params.candidate_power
     return PairRates(weights, landmark, params.decay_ms, params.backward_weight, *powers, kind_weights(signals))
 

@@ -1,6 +1,6 @@
 """History factorisation: the recent items' factors, added up, against each candidate's.
 
-    z = Σ_k w_k · P[j_k] / √Σ w²,   w_k = k^-hp · (xs if j_k is of another session),   k ≤ H, the k-th last item
+    z = Σ_k w_k · P[j_k] / √Σ w²,   w_k = k^-hp, or xs · k^-(op · hp) if j_k is of another session,   k ≤ H
     logit(i) = z · Q[i] + b[i] − (session cost if i is in the session)
 
 P says what an item means as a part of a history, Q as what comes next. Both are learned from every event with a
@@ -29,6 +29,7 @@ from stream_rec.core.compiled import entry, inner
 from stream_rec.core.gradients import Members
 from stream_rec.core.prefetch import prefetch
 from stream_rec.core.presets import FactorParams
+from stream_rec.core.sources.fading import power_table
 from stream_rec.core.state.first_factors import mix
 from stream_rec.core.state.items import FactorArrays
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array
@@ -40,8 +41,7 @@ SUMS = {"reassoc", "contract", "nsz"}
 
 def context_table(params: FactorParams) -> Float64Array:
     """Return float64[2, H + 1]: w_k for items of the session being continued (row 0) and of others (row 1)."""
-    same = [0.0] + [float(k) ** -params.history_power for k in range(1, params.history + 1)]
-    return np.array([same, [w * params.other_session for w in same]])
+    return power_table(params.history_power, params.other_power, params.other_session, params.history)
 
 
 @entry(fastmath=SUMS)

@@ -154,7 +154,8 @@ def share_of_pair(items: ItemTable, user: UserView, preset: Preset, j: int, y: i
     mass, together = float(items.pair_mass[j]), dict(sources.pairs(items, j)).get(y, 0.0)
     for p in range(1, sources.counted_later(user) + 1):
         if int(user.rows[-p]) == j:
-            mass += decay.weight(int(user.times_ms[-p]), items.pair_landmark, cooc.decay_ms)
+            g = decay.weight(int(user.times_ms[-p]), items.pair_landmark, cooc.decay_ms)
+            mass += sources.weighs(user, -p, preset.signals) * g
     together += sum(w for a, b, w in sources.pending_pairs(items, user, cooc) if (a, b) == (j, y))
     return together / mass if mass else 0.0
 

@@ -52,7 +52,7 @@ def counted_later(user: UserView) -> int:
 def weighs(user: UserView, at: int, params: SignalParams) -> float:
     """What the kind of a line weighs beside the usual one."""
     kind = EventKind(int(user.tags[at]) % 16)
-    return float(getattr(params, kind.name.lower()) / getattr(params, params.usual))
+    return float(getattr(params, kind.name.lower()))
 
 
 def vote(items: ItemTable, user: UserView, params: CoocParams, k: int, pending: bool = True) -> tuple[int, float]:
@@ -64,8 +64,8 @@ def vote(items: ItemTable, user: UserView, params: CoocParams, k: int, pending: 
     if later:
         mass = float(items.pair_mass[j])
         for q in later:
-            faded = decay.weight(int(user.times_ms[-q]), items.pair_landmark, params.decay_ms)
-            mass += weighs(user, -q, items.preset.signals) * faded
+            g = decay.weight(int(user.times_ms[-q]), items.pair_landmark, params.decay_ms)
+            mass += weighs(user, -q, items.preset.signals) * g
         power = mass**-params.mass_power
     return j, faded(k, params.history_power, params, same) * power
 

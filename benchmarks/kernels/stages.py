@@ -27,7 +27,7 @@ from stream_rec.core.ranking.workspace import new_workspace, tables_of
 from stream_rec.core.recommend import context_of, explain_places
 from stream_rec.core.sources.cooc import flag_session
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UserView
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt16Array, UserView
 
 STAGES = (
     "co-occurrence", "own continuation", "popularity", "union", "history", "factors", "curves", "item features",
@@ -48,11 +48,11 @@ def _now_ns(time: Int64Array) -> int:
 @njit
 def _staged(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, theta: Float32Array, k: int, at: Int64Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, theta: Float32Array, k: int, at: Int64Array,
 ) -> Int32Array:  # fmt: skip
     """Rank as `_rank` of `core/recommend.py` does; write the time after each stage."""
     time = np.zeros(2, np.int64)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
     at[0] = _now_ns(time)
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)

@@ -48,4 +48,5 @@ def _visitor(table: BigTable, rng: np.random.Generator) -> UserView:
     visit_ms[-1] = NOW_MS - EVENTS * MINUTE_MS
     times_ms = np.sort(visit_ms[sessions] + rng.integers(0, 60, EVENTS) * MINUTE_MS)
     times_ms[-1] = NOW_MS
-    return UserView(np.array(rows, np.int32), sessions, times_ms, int(sessions[-1]), NOW_MS, 1)
+    tags = np.full(EVENTS, EventKind.PURCHASE, np.uint16)
+    return UserView(np.array(rows, np.int32), sessions, times_ms, int(sessions[-1]), NOW_MS, 1, tags)

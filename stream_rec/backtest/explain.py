@@ -11,7 +11,7 @@ from stream_rec.backtest.records import LogRecord
 from stream_rec.core.features import CONTEXTS, FEATURES
 from stream_rec.core.looks import FreshLook, Observer, ServedLook
 from stream_rec.core.presets import SOURCE_NAMES
-from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions
+from stream_rec.core.ranking.linear import contributions
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float32Array
 
@@ -50,9 +50,9 @@ class Explainer:
         theta = self._items.ranker.serving[context] if self._pinned is None else self._pinned
         rows, evidence = look.orders.served, look.orders.evidence
         place_of = {int(row): place for place, row in enumerate(evidence.rows)}
-        features = np.ascontiguousarray(evidence.features[:, [place_of[int(row)] for row in rows]])
-        parts = contributions(features, theta, SOURCE_OF_FEATURE, len(SOURCE_NAMES))
-        scores = theta @ features
+        chosen = np.array([place_of[int(row)] for row in rows], np.int32)
+        parts = contributions(evidence.features, theta, chosen, len(SOURCE_NAMES))
+        scores = theta @ evidence.features[:, chosen]
         items = [
             {
                 "item_id": self._items.ids[row],

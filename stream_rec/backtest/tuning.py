@@ -1,7 +1,7 @@
 """Tuning: which preset suits a log, and which parameters in place of its own, found on the first half of it.
 
 1. Every preset goes through the stretch: the last events of the first half. One takes the place of the default only if
-   it wins by more than its noise, two standard errors with users as clusters.
+   it wins by more than its noise, three standard errors with users as clusters.
 2. Halving: each parameter one step up and one step down, on the last third of the stretch. The better half of these
    moves goes on.
 3. Coordinate search: what is left goes through the whole stretch, the most promising move first, each against the best
@@ -27,7 +27,7 @@ from stream_rec.core.presets import PRESETS, Preset
 from stream_rec.core.types import Float64Array
 from stream_rec.errors import ConfigError
 
-NOISE = 2.0
+NOISE = 3.0
 """Standard errors a change has to win by."""
 
 FEWEST_EVENTS = 100

@@ -73,6 +73,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "fit.list_fraction": (0.01, 1.0),
     "fit.negative_floor": (0.001, 1.0),
     "fit.negative_share": (0.0, 1e6),
+    "signals.view_item": (0.001, 1e3),
+    "signals.select_item": (0.001, 1e3),
+    "signals.add_to_wishlist": (0.001, 1e3),
+    "signals.add_to_cart": (0.001, 1e3),
+    "signals.purchase": (0.001, 1e3),
+    "signals.near_hidden": (0.0, 100.0),
 }
 """Dotted name -> least and greatest value, both allowed; also the list of what can be set."""
 

@@ -125,7 +125,6 @@ class SignalParams:
     add_to_wishlist: float = 2.0
     add_to_cart: float = 3.0
     purchase: float = 5.0
-    usual: str = "view_item"  # the kind that counts 1; the others are divided by its weight
     near_hidden: float = 0.5  # λ: votes against neighbours of hidden items, beside those for neighbours of the last
 
 
@@ -151,6 +150,8 @@ class Preset:
     fit: FitParams = field(default_factory=FitParams)
     signals: SignalParams = field(default_factory=SignalParams)
 
+
+_PURCHASE_COUNTS_ONE = SignalParams(view_item=0.2, select_item=0.2, add_to_wishlist=0.4, add_to_cart=0.6, purchase=1.0)
 
 DEFAULT_PRESET = "auto"
 
@@ -185,7 +186,7 @@ PRESETS = {
         hop=HopParams(items=2),
         ranker=RankerParams(learning_rate=0.015),
     ),
-    "retail": Preset(signals=SignalParams(usual="purchase")),
+    "retail": Preset(signals=_PURCHASE_COUNTS_ONE),
     "clicks": Preset(
         name="clicks",
         cooc=_CLICKS,

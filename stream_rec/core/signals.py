@@ -3,12 +3,12 @@
 An event of kind e at item x adds a_e to the popularity of x and to its pair mass, and a_e · w_k to its pair with the
 k-th earlier item (`state/pair_counts.py`), with
 
-    a_e = weight of e / weight of the usual kind
+    a_e = weight of e
 
-so a log of the preset's usual kind alone is counted to the last bit as if there were no weights, and a log of any other
-single kind is counted in another unit, which changes no order of popularity and none of co-occurrence. A view, a cart
-and a purchase of one item are one decision, though, and no three visits to it: a pair of an item with itself weighs as
-the lighter of its two events,
+so a log of a kind that weighs 1 alone (in `retail` a purchase, elsewhere a view) is counted to the last bit as if there
+were no weights, and a log of any other single kind is counted in another unit, which changes no order of popularity and
+none of co-occurrence. A view, a cart and a purchase of one item are one decision, though, and no three visits to it: a
+pair of an item with itself weighs as the lighter of its two events,
 
     C[x, x] += min(a_e, a_earlier) · w_k
 
@@ -29,13 +29,13 @@ def kind_weights(params: SignalParams) -> Float64Array:
     Examples
     --------
     >>> from stream_rec.core.types import EventKind
-    >>> weights = kind_weights(SignalParams(purchase=5.0, usual="view_item"))
+    >>> weights = kind_weights(SignalParams(purchase=5.0))
     >>> float(weights[EventKind.PURCHASE]), float(weights[EventKind.HIDE])
     (5.0, 0.0)
     """
     weights = np.zeros(1 << KIND_BITS)
     for kind in POSITIVE_KINDS:
-        weights[kind] = getattr(params, kind.name.lower()) / getattr(params, params.usual)
+        weights[kind] = getattr(params, kind.name.lower())
     return weights
 
 

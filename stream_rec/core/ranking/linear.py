@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from stream_rec.core.compiled import entry, inner
+from stream_rec.core.compiled import entry
 from stream_rec.core.features import FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import SOURCE_NAMES
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array
@@ -50,8 +50,8 @@ def pinned_weights(alpha: Mapping[str, float]) -> Float32Array:
 
     Examples
     --------
-    >>> pinned_weights({"cooc": 0.7, "own": 0.3})[FEATURES.index("own.share")]
-    0.3
+    >>> float(pinned_weights({"cooc": 0.75, "own": 0.25})[FEATURES.index("own.share")])
+    0.25
     """
     theta = np.zeros(len(FEATURES), np.float32)
     for name, value in alpha.items():
@@ -92,7 +92,7 @@ def listwise_gradient(features: Float32Array, theta: Float32Array, target: int) 
     return gradient
 
 
-@inner(allocates=True)
+@entry()
 def contributions(features: Float32Array, theta: Float32Array, chosen: Int32Array, n_sources: int) -> Float32Array:
     """Return float32[sources, n]: what each source adds to the scores of the columns `chosen` of `features`."""
     parts = np.zeros((n_sources, len(chosen)), np.float32)

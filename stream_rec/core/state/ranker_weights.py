@@ -52,7 +52,7 @@ class RankerWeights:
     Examples
     --------
     >>> weights = RankerWeights(RankerParams(initial=3.0))
-    >>> weights.theta[0, FEATURES.index("cooc.r6")]
+    >>> float(weights.theta[0, FEATURES.index("cooc.r6")])
     3.0
     """
 

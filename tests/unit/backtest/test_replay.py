@@ -18,7 +18,7 @@ from stream_rec.backtest.run import BacktestRequest, run_backtest
 from stream_rec.core.features import CONTEXTS, FEATURES, SECOND_FEATURES
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import FreshLook, ServedLook
-from stream_rec.core.presets import PRESETS, SOURCE_NAMES, FactorParams, Preset
+from stream_rec.core.presets import DEFAULT_PRESET, PRESETS, SOURCE_NAMES, FactorParams, Preset
 from stream_rec.core.ranking.forest_codec import encode_forest
 from stream_rec.core.ranking.linear import PINNED, SOURCE_OF_FEATURE
 from stream_rec.core.ranking.trees import Forest
@@ -95,7 +95,7 @@ def test_a_line_per_scored_event_names_every_source_of_every_item(log: Path, tmp
 def test_the_parts_are_what_the_features_of_each_source_add_to_the_score(log: Path, tmp_path: Path) -> None:
     """What is left of the score are features that are no source's, as an item's text."""
     lines = explained(log, tmp_path)
-    preset = PRESETS["retail"]
+    preset = PRESETS[DEFAULT_PRESET]
     items = ItemTable(preset)
     looks = Looks(items)
     Backtest(BacktestSettings(), preset, items, looks).run(shop_log(300), no_lists)

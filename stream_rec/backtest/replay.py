@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any
 
-import numpy as np
-
 from stream_rec.backtest.event_log import LogEvent, source_topic, to_event_json
 from stream_rec.backtest.records import LogRecord
 from stream_rec.core.item_plane import ItemPlane
@@ -164,10 +162,10 @@ class Backtest:
 
     def bytes_per_item(self) -> float:
         """Return the bytes of the arrays of the table and its texts per row of its capacity."""
-        capacity, texts = self.items.capacity, self.items.texts
-        arrays = [array for array in vars(self.items).values() if isinstance(array, np.ndarray)]
-        own = sum(array.nbytes for array in arrays if len(array) == capacity and array.base is None)
-        return own / capacity + sum(array.nbytes for array in texts.arrays()[:5]) / texts.capacity
+        items, texts = self.items, self.items.texts
+        arrays = items.facts, items.neighbour_rows, items.neighbour_weights, items.factor_out, items.factor_in
+        own = sum(array.nbytes for array in arrays)
+        return own / items.capacity + sum(array.nbytes for array in texts.arrays()[:5]) / texts.capacity
 
 
 def _batches(events: Iterable[LogEvent], size: int) -> Iterator[list[LogEvent]]:

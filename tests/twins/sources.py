@@ -115,9 +115,9 @@ def against(items: ItemTable, user: UserView, params: CoocParams, scores: dict[i
     """Take off what is near the hidden items, newest first and never below 0."""
     newest_first = user.hidden[:, ::-1].T.tolist()
     for k, (j, session) in enumerate(newest_first[: params.history], 1):
-        same = 1.0 if session == user.session else params.other_session
+        weight = faded(k, params.history_power, params, session == user.session)
         for i, c in pairs(items, j) if j >= 0 else []:
-            less = items.preset.signals.near_hidden * (k**-params.history_power * same * float(items.mass_vote[j])) * c
+            less = items.preset.signals.near_hidden * (weight * float(items.mass_vote[j])) * c
             scores[i] = max(0.0, scores.get(i, 0.0) - less)
 
 

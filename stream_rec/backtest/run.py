@@ -140,6 +140,10 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
         "--lists": request.lists is not None,
         "--report": request.report is not None,
         "--replica-lag-events": request.replica_lag_events > 0,
+        "--batch-ms": request.batch_ms > 0,
+        "--pin": bool(request.pin),
+        "--explain": request.explain is not None,
+        "--items": request.items is not None,
     }
     for option, present in given.items():
         if present:

@@ -66,7 +66,8 @@ class RankerTrainer:
         context = context_of(user)
         self._step(place, row, orders.evidence, context, out)
         if context != _VISIT:
-            self._publisher.note_gap(user.now_ms - int(user.times_ms[-1]))
+            if user.pending == 0:  # the lines of one basket are no pauses
+                self._publisher.note_gap(user.now_ms - int(user.times_ms[-1]))
             self._train_visit(place, row, state, user, out)
 
     def _trained(self) -> bool:

@@ -68,7 +68,7 @@ class Refits:
             self._offer(outcome)
         elif not self._process.busy and cascade.fit_due(event_ms):
             self._fits += 1
-            self._process.start(cascade.begin_fit(event_ms), self._params, seed=self._fits)
+            self._begin(event_ms)
         if cascade.decisions != self._decisions:
             self._decisions = cascade.decisions
             self._note_decision()
@@ -77,6 +77,14 @@ class Refits:
         metrics.put("ranker_reciprocal_rank", cascade.fallback_rank.value, ranker="network_top")
         metrics.put("ranker_reciprocal_rank", cascade.live_rank.value, ranker="forest_top")
         metrics.put("second_stage_live", float(cascade.live is not None))
+
+    def _begin(self, event_ms: int) -> None:
+        """Start a fit; a folder that cannot be made costs a fit, not the worker."""
+        try:
+            self._process.start(self._cascade.begin_fit(event_ms), self._params, seed=self._fits)
+        except OSError as error:
+            self._parts.metrics.add("fits", outcome="failed")
+            log.warning("a fit of the second stage could not begin: %s", error)
 
     def _offer(self, outcome: FitOutcome) -> None:
         metrics = self._parts.metrics

@@ -15,7 +15,7 @@ from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.features import FEATURES, SECOND_FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS
 from stream_rec.core.ranking.workspace import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
-from stream_rec.core.sources.cooc import MOST_PENDING, PairRates
+from stream_rec.core.sources.cooc import MOST_PENDING, PairRates, weight_of
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
 
@@ -130,10 +130,13 @@ def _pending_shares(
     rows, sessions, h = user.rows, user.sessions, len(user.rows)
     for p in range(1, min(user.pending, h, MOST_PENDING) + 1):
         at = h - p
-        g = forward_weight(user.times_ms[at], pair.landmark, pair.decay_ms)
+        own = weight_of(pair, user, at)
+        g = own * forward_weight(user.times_ms[at], pair.landmark, pair.decay_ms)
         mass += g if rows[at] == a else 0.0
         for k in range(1, min(at, pair.weights.shape[1] - 1) + 1):
             weight = g * pair.weights[0 if sessions[at - k] == sessions[at] else 1, k]
+            if rows[at - k] == rows[at]:  # as the lighter of the two, see `core/signals.py`
+                weight *= min(1.0, weight_of(pair, user, at - k) / own)
             target = w.slot[rows[at]] if rows[at - k] == a else -1
             if target >= 0:
                 shares[target] += weight

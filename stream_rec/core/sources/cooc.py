@@ -83,7 +83,7 @@ def pair_rates(params: CoocParams, signals: SignalParams, landmark: int) -> Pair
 
 
 @inner()
-def _weight_of(pair: PairRates, user: UserView, at: int) -> float:
+def weight_of(pair: PairRates, user: UserView, at: int) -> float:
     """Return what the kind of the line at `at` weighs."""
     return float(pair.kinds[user.tags[at] & KIND_MASK])
 
@@ -103,7 +103,7 @@ def _history_votes(
         for q in range(1, pending + 1):
             if rows[h - q] == x:
                 decayed = forward_weight(user.times_ms[h - q], pair.landmark, pair.decay_ms)
-                mass += _weight_of(pair, user, h - q) * decayed
+                mass += weight_of(pair, user, h - q) * decayed
         vote = mass**-pair.mass_power
         for k in range(1, len(weights) + 1):
             if rows[h - k] == x:
@@ -137,13 +137,13 @@ def _pending_votes(
     rows, sessions, h = user.rows, user.sessions, len(user.rows)
     for p in range(1, pending + 1):
         at = h - p
-        weight = _weight_of(pair, user, at)
+        weight = weight_of(pair, user, at)
         g = weight * forward_weight(user.times_ms[at], pair.landmark, pair.decay_ms)
         for k in range(1, min(at, pair.weights.shape[1] - 1) + 1):
             j, x = rows[at - k], rows[at]
             near = pair.weights[0 if sessions[at - k] == sessions[at] else 1, k]
             if j == x:  # as the lighter of the two, see `core/signals.py`
-                near *= min(1.0, _weight_of(pair, user, at - k) / weight)
+                near *= min(1.0, weight_of(pair, user, at - k) / weight)
             w = g * near
             n_touched = _vote_pair(rows, weights, j, x, w, score, touched, n_touched)
             if j != x:

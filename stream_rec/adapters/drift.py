@@ -86,6 +86,7 @@ class DriftWatch:
             if detector is None:
                 detector = HitRate() if signal == "hit_rate" else Level(self._lines)
                 self._detectors[signal] = detector
+                self._metrics.add("drifts", 0, detector=detector.name, signal=signal)  # so that a first one is seen
             change = detector.add(total, n)
             self._metrics.put("signal_mean", detector.mean, signal=signal)
             if change is not None:

@@ -143,6 +143,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._metrics = {spec.name: self._build(spec) for spec in METRICS}
+        for outcome in ("fitted", "failed", "promoted", "dropped"):
+            self.add("fits", 0, outcome=outcome)
+        for ranker in ("linear_top", "network_top", "forest_top"):
+            self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
 
     def _build(self, spec: MetricSpec) -> Counter | Gauge | Histogram | BulkHistogram:
         name = PREFIX + spec.name

@@ -46,7 +46,7 @@ class Explainer:
         """Hand it on and write a line."""
         self._observer.fresh(look)
         assert isinstance(look.record, LogRecord)
-        context = CONTEXTS.index("visit" if look.first_of_session else "continue")
+        context = look.orders.context
         theta = self._items.ranker.serving[context] if self._pinned is None else self._pinned
         rows, evidence = look.orders.served, look.orders.evidence
         place_of = {int(row): place for place, row in enumerate(evidence.rows)}

@@ -12,7 +12,7 @@ from stream_rec.backtest.event_log import LogEvent, source_topic, to_event_json
 from stream_rec.backtest.records import LogRecord
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import Observer
-from stream_rec.core.presets import Preset
+from stream_rec.core.presets import DAY_MS, Preset
 from stream_rec.core.ranking.cascade import new_cascade
 from stream_rec.core.ranking.second_stage import Frozen
 from stream_rec.core.ranking.tree_fit import fit_forest
@@ -47,6 +47,7 @@ class BacktestSettings:
     replica_lag_events: int = 0
     fresh_every: int = 1
     cascade: bool = True
+    refresh_ms: int = 7 * DAY_MS
     pinned: tuple[tuple[str, float], ...] = ()
 
 
@@ -72,6 +73,7 @@ class Backtest:
             thorough_users=EVERYBODY,
             pinned=settings.pinned,
             idle_user_ms=NEVER_MS,
+            refresh_ms=settings.refresh_ms,
         )
         self._plane_settings, self._preset = plane_settings, preset
         self._frozen = False

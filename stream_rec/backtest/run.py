@@ -26,7 +26,7 @@ from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
 from stream_rec.core.looks import Observer
 from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
-from stream_rec.core.presets import DEFAULT_PRESET, Preset
+from stream_rec.core.presets import DAY_MS, DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.rounds import RoundResult
@@ -49,6 +49,7 @@ class BacktestRequest:
     batch_ms: int = 0
     replica_lag_events: int = 0
     cascade: bool = True
+    refresh_days: int = 7
     pin: tuple[tuple[str, float], ...] = ()
     explain: Path | None = None
     log_format: LogFormat = field(default_factory=LogFormat)
@@ -91,6 +92,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         replica_lag_events=request.replica_lag_events,
         fresh_every=request.every,
         cascade=request.cascade,
+        refresh_ms=request.refresh_days * DAY_MS,
         pinned=request.pin,
     )
     with ExitStack() as files:

@@ -48,6 +48,9 @@ def command(
     ] = "list",
     lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
     cascade: Annotated[bool, typer.Option(help="Order the best candidates anew with a forest.")] = True,
+    refresh_days: Annotated[
+        int, typer.Option(min=0, help="Make the lists of users who are away anew so often; 0 = never.")
+    ] = 7,
     pin: Annotated[str, typer.Option(help="Weights of sources instead of learned ones: cooc=0.7,own=0.3.")] = "",
     explain: Annotated[
         Path | None, typer.Option(help="Write what each source added to each item's score, one JSON line per event.")
@@ -82,6 +85,7 @@ def command(
         batch=batch,
         batch_ms=batch_ms,
         cascade=cascade,
+        refresh_days=refresh_days,
         pin=parse_weights(pin, "--pin"),
         explain=explain,
         replica_lag_events=replica_lag_events,

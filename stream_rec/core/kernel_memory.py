@@ -17,7 +17,7 @@ from numba import carray, types  # type: ignore[attr-defined]  # re-exported wit
 from numba.extending import intrinsic
 
 from stream_rec.core.compiled import inner
-from stream_rec.core.state.items import ITEM_FACTS, Facts
+from stream_rec.core.state.item_layout import ITEM_FACTS, Facts
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
 UInt16Array = npt.NDArray[np.uint16]

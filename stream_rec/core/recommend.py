@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import ItemBlock, ListBlock, list_items_at, list_tables_at, list_workspace_at
+from stream_rec.core.ranking.contest import TRAINED_EXAMPLES
 from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
 from stream_rec.core.ranking.linear import contributions, linear_scores
@@ -58,8 +60,11 @@ class SecondLook(NamedTuple):
 class Orders(NamedTuple):
     """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
 
-    `second` is `None` without a second stage. `served` is what would be published.
+    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage. `served` is what
+    would be published.
     """
+
+    context: int
 
     evidence: Evidence
     fusion: Int32Array
@@ -140,7 +145,7 @@ class Recommender:
     Attributes
     ----------
     linear : bool
-        Whether the linear ranker serves, or fusion.
+        Whether the linear ranker serves, or fusion. Until it is set, it does once its weights are trained.
     pinned : float32[F] or None
         Weights a shop has set; then nothing that is learned changes the order.
     second : SecondStage or None
@@ -150,7 +155,7 @@ class Recommender:
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
         self.items = items
         self.list_size = list_size
-        self.linear = False
+        self._chosen: bool | None = None
         self.pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self._tables = tables_of(preset)
@@ -164,6 +169,16 @@ class Recommender:
         self._scratch.fit(self.items.capacity)
         self._workspace = new_workspace(self._scratch, self._dimensions)
         self._block = ListBlock(self._item_block, self._tables, self._workspace)
+
+    @property
+    def linear(self) -> bool:
+        """Whether the linear ranker serves."""
+        trained = bool(self.items.ranker.examples.sum() >= TRAINED_EXAMPLES)
+        return trained if self._chosen is None else self._chosen
+
+    @linear.setter
+    def linear(self, serves: bool) -> None:
+        self._chosen = serves
 
     def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
@@ -186,7 +201,8 @@ class Recommender:
             if len(best):
                 m = min(len(best), SECOND_CANDIDATES)
                 features = _second(block, *user, best[:m], scores[:m])
-                best, scores = _reordered(best, second.rerank(features, scores[:m].astype(np.float32)), self.list_size)
+                again = second.rerank(features, scores[:m].astype(np.float32))
+                best, scores = _reordered(best, np.append(again, scores[m:]), m, self.list_size)
             rows, by, because, parts = _explain(block, *user, linear, theta, best)
         clear_exclusions(self._scratch, excluded)
         return Recommendation(Ranked(rows, scores, by), because, parts)
@@ -209,9 +225,10 @@ class Recommender:
             served = evidence.rows[_best(linear_scores(evidence.features, n, self.pinned), k)]
         elif self.linear and self.second is not None and second is not None:
             places = np.arange(len(second.rows), dtype=np.int32)
-            order, _ = _reordered(places, self.second.rerank(second.features, second.linear), k)
+            again = self.second.rerank(second.features, second.linear)
+            order, _ = _reordered(places, again, len(again), k)
             served = second.rows[order]
-        return Orders(evidence, by_fusion, by_weights, served, second)
+        return Orders(context_of(user), evidence, by_fusion, by_weights, served, second)
 
     def _theta(self, user: UserView) -> tuple[Float32Array, bool]:
         """Return the weights that serve, and whether they do."""
@@ -246,7 +263,9 @@ def _best(scores: Float64Array, k: int) -> Int32Array:
     return best[:m]
 
 
-def _reordered(places: Int32Array, scores: Float32Array, k: int) -> tuple[Int32Array, Float64Array]:
-    """Return the best k places by new scores, best first; ties keep their order."""
-    order = np.argsort(-scores, kind="stable")[:k]
+def _reordered(
+    places: Int32Array, scores: npt.NDArray[np.floating[Any]], m: int, k: int
+) -> tuple[Int32Array, Float64Array]:
+    """Return k places: the first m by new scores, best first, ties in their order, then the others as they were."""
+    order = np.concatenate((np.argsort(-scores[:m], kind="stable"), np.arange(m, len(scores))))[:k]
     return places[order], scores[order].astype(np.float64)

@@ -17,7 +17,7 @@ from stream_rec.core.features import CONTEXTS
 from stream_rec.core.gradients import CONTEXT_ALONE, RoundGradients
 from stream_rec.core.looks import place_of
 from stream_rec.core.publishing import Publisher
-from stream_rec.core.ranking.contest import Contest
+from stream_rec.core.ranking.contest import TRAINED_EXAMPLES, Contest
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.linear import listwise_gradient
 from stream_rec.core.ranking.second_stage import SecondStage
@@ -26,9 +26,6 @@ from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.types import UserView
-
-TRAINED_EXAMPLES = 2_000
-"""Weights that have seen so many may serve right after a start."""
 
 _VISIT = CONTEXTS.index("visit")
 

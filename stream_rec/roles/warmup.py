@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -36,6 +37,7 @@ def warm_up(settings: PlaneSettings, preset: Preset) -> None:
     started = time.monotonic()
     items = ItemTable(preset)
     cascade = new_cascade(preset)
+    settings = replace(settings, fresh_every=1)
     users, item_plane = UserPlane(settings, preset, items, 1, second=cascade), ItemPlane(items, 1)
     store = MemoryUserStore()
     item_plane.assign(0, None)
@@ -59,7 +61,7 @@ def _event(settings: PlaneSettings, i: int) -> _Record:
     timestamp_ms = START_MS + 60_000 * i
     purchase = i % 8 == 7
     event = {
-        "event": "purchase" if purchase else "view_item",
+        "event": "purchase" if purchase else "hide" if i == 5 else "view_item",
         "event_id": f"warm-{i}",
         "user_id": "warm",
         "timestamp_ms": timestamp_ms,

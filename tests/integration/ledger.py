@@ -16,7 +16,8 @@ from stream_rec.config import Settings
 from stream_rec.core.events import KINDS
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.state.item_codec import decode_row
-from stream_rec.core.state.items import ItemRow, ItemTable
+from stream_rec.core.state.item_layout import ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.ranker_weights import RANKER_KEY, RankerWeights
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_codec import decode_head

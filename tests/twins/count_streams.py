@@ -10,7 +10,8 @@ from stream_rec.core.gradients import CONTEXT_ALONE, RoundGradients, encode_part
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import CoocParams, FactorParams, PopularityParams, Preset
 from stream_rec.core.state.item_codec import encode_row
-from stream_rec.core.state.items import FADES, ItemTable
+from stream_rec.core.state.item_layout import FADES
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.ranker_weights import RANKER_SHARD
 from stream_rec.core.types import item_hash
 from tests.twins.cooc_learn import CoocTwin

@@ -8,7 +8,8 @@ import numpy as np
 
 from stream_rec.core.features import CONTEXTS, FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS, PRESETS, HopParams, Preset
-from stream_rec.core.state.items import FactorRow, ItemRow, ItemTable
+from stream_rec.core.state.item_layout import FactorRow, ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import POSITIVE_KINDS, UserView, item_hash
 
 NOW_MS = 400 * DAY_MS

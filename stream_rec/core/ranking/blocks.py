@@ -25,8 +25,9 @@ from stream_rec.core.kernel_memory import (
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE
 from stream_rec.core.ranking.workspace import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.sources.cooc import PairRates
+from stream_rec.core.state.item_layout import CoocArrays, FactorArrays
 from stream_rec.core.state.item_text import TextArrays
-from stream_rec.core.state.items import CoocArrays, FactorArrays, ItemTable
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.popular import POPULAR_SIZE
 from stream_rec.core.state.text_terms import TERM_IDS, TERMS
 from stream_rec.core.types import Int64Array

@@ -13,8 +13,8 @@ from stream_rec.core.float_kernels import fill_exp, fill_log
 from stream_rec.core.prefetch import AHEAD, prefetch
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.ranking.workspace import ABSENT, FACTORS, POPULARITY, Workspace
+from stream_rec.core.state.item_layout import Facts
 from stream_rec.core.state.item_text import TextArrays, clear_text, scatter_text
-from stream_rec.core.state.items import Facts
 from stream_rec.core.state.text_terms import TERMS
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
 

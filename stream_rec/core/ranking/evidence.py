@@ -41,7 +41,7 @@ from stream_rec.core.sources.factors import factor_scores, history_context
 from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
-from stream_rec.core.state.items import FactorArrays
+from stream_rec.core.state.item_layout import FactorArrays
 from stream_rec.core.types import Float32Array, Int32Array, UserView
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.compiled import entry, inner
-from stream_rec.core.state.items import CoocArrays
+from stream_rec.core.state.item_layout import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array
 
 RECENT_ITEMS = 10

@@ -14,8 +14,9 @@ from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.sources.cooc import PairRates, pair_rates, vote_table
 from stream_rec.core.sources.factors import context_table
 from stream_rec.core.sources.own import gain_tables
+from stream_rec.core.state.item_layout import CoocArrays, FactorArrays, Facts
 from stream_rec.core.state.item_text import TextArrays
-from stream_rec.core.state.items import CoocArrays, FactorArrays, Facts, ItemTable
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 

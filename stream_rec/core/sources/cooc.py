@@ -35,7 +35,7 @@ from stream_rec.core.presets import CoocParams, SignalParams
 from stream_rec.core.ranking.select import best_of
 from stream_rec.core.signals import kind_weights
 from stream_rec.core.sources.fading import power_table
-from stream_rec.core.state.items import CoocArrays
+from stream_rec.core.state.item_layout import CoocArrays
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import KIND_MASK, Float64Array, Int32Array, UInt8Array, UserView
 

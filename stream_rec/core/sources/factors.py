@@ -31,7 +31,7 @@ from stream_rec.core.prefetch import prefetch
 from stream_rec.core.presets import FactorParams
 from stream_rec.core.sources.fading import power_table
 from stream_rec.core.state.first_factors import mix
-from stream_rec.core.state.items import FactorArrays
+from stream_rec.core.state.item_layout import FactorArrays
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array
 
 _PER_LINE, _AHEAD = 16, 4  # floats in a cache line; candidates of several lines each

@@ -20,7 +20,7 @@ import numpy as np
 
 from stream_rec.core.compiled import inner
 from stream_rec.core.ranking.select import select_top
-from stream_rec.core.state.items import CoocArrays
+from stream_rec.core.state.item_layout import CoocArrays
 from stream_rec.core.types import Float64Array, Int32Array, UInt8Array
 
 

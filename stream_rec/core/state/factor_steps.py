@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.gradients import LearnedPart
-from stream_rec.core.state.items import FactorArrays
+from stream_rec.core.state.item_layout import FactorArrays
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
 
 BoolArray = npt.NDArray[np.bool_]

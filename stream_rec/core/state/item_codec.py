@@ -28,7 +28,8 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.state.items import FactorRow, ItemRow, ItemTable
+from stream_rec.core.state.item_layout import FactorRow, ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.ranker_weights import RANKER_KEY
 from stream_rec.core.types import Float32Array
 from stream_rec.errors import CorruptStateError

@@ -94,7 +94,8 @@ class Marks:
         kept = before.flags if before.session == session else before.flags & ~REMOVED
         marks[item_hash] = Mark(kept | flag, session)
         if len(marks) > MARKED_ITEMS:
-            del marks[min(marks, key=lambda item: marks[item].flags & HIDDEN)]
+            others = (item for item in marks if item != item_hash)
+            del marks[min(others, key=lambda item: marks[item].flags & HIDDEN)]
         self.changed = True
 
     def take_back(self, item_hash: int) -> None:

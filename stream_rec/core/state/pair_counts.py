@@ -25,7 +25,7 @@ import numpy.typing as npt
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
-from stream_rec.core.state.items import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
+from stream_rec.core.state.item_layout import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
 from stream_rec.core.state.popular import popular_raise
 from stream_rec.core.types import Int32Array, Int64Array, UInt8Array
 

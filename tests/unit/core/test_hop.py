@@ -10,7 +10,8 @@ from stream_rec.core.presets import PRESETS, SOURCE_NAMES, HopParams, Preset
 from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.recommend import NO_ROWS, Recommender
-from stream_rec.core.state.items import ItemRow, ItemTable
+from stream_rec.core.state.item_layout import ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView, item_hash
 from tests.twins import sources as twin
 from tests.twins.kernels import propose

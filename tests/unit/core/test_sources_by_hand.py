@@ -16,7 +16,8 @@ from stream_rec.core.ranking.reasons import RECENT_ITEMS, strongest_votes
 from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.sources.cooc import vote_table
-from stream_rec.core.state.items import ItemRow, ItemTable
+from stream_rec.core.state.item_layout import ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import EventKind, UserView, item_hash
 from tests.twins.kernels import propose
 

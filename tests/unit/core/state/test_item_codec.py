@@ -13,7 +13,7 @@ from stream_rec.core.state.item_codec import (
     encode_row,
     encode_watermark,
 )
-from stream_rec.core.state.items import FactorRow, ItemRow
+from stream_rec.core.state.item_layout import FactorRow, ItemRow
 from stream_rec.core.types import item_hash
 from stream_rec.errors import CorruptStateError
 

@@ -6,7 +6,8 @@ import pytest
 from stream_rec.core import decay
 from stream_rec.core.presets import CoocParams, FactorParams, Preset
 from stream_rec.core.state import items as items_module
-from stream_rec.core.state.items import FADES, FactorRow, ItemRow, ItemTable
+from stream_rec.core.state.item_layout import FADES, FactorRow, ItemRow
+from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import item_hash
 from stream_rec.errors import ContractError
 

@@ -149,7 +149,7 @@ def test_a_failed_fit_is_counted_and_said_and_changes_nothing(worker: Worker, ca
         worker.refits.look()
     assert "a fit of the second stage failed: fit process: need exit code 0; got -9." in caplog.text
     assert worker.value("fits_total", outcome="failed") == 1
-    assert worker.value("fits_total", outcome="fitted") is None
+    assert worker.value("fits_total", outcome="fitted") == 0
     assert (worker.cascade.on_trial, worker.cascade.live) == (False, None)
     assert not worker.file.exists()
 
@@ -181,7 +181,7 @@ def test_what_is_dropped_is_counted_and_not_stored(worker: Worker) -> None:
     worker.learn(10)
     worker.try_forest(-1.0)
     assert worker.value("fits_total", outcome="dropped") == 1
-    assert worker.value("fits_total", outcome="promoted") is None
+    assert worker.value("fits_total", outcome="promoted") == 0
     assert not worker.file.exists()
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from stream_rec.core.deltas import FrameBuilder
 from stream_rec.core.events import decode_event
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.presets import SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Publisher
+from stream_rec.core.ranking.cascade import new_cascade
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import Put, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_codec import attach, decode_head, head_key, keys_to_load, puts_of
+from stream_rec.core.training import Sampling
 from stream_rec.core.types import LIST_SIZE, SourceRecord
+from stream_rec.core.user_plane import PlaneSettings
 
 SHARD = 0
 """The naive agent keeps all items in one shard: one delta per event, however many items it pairs."""
@@ -61,8 +63,10 @@ class NaiveWork:
         self._items = ItemTable(preset)
         encoder = ListEncoder(self._items, SOURCE_NAMES, {"preset": preset.name})
         recommender = Recommender(preset, self._items, LIST_SIZE)
+        recommender.second = new_cascade(preset)
         self._publisher = Publisher(self._items, recommender, encoder, "nothing")
-        self._learner = Learner(preset, self._items, self._publisher, None, 0)
+        sampling = Sampling(PlaneSettings().fresh_every)
+        self._learner = Learner(preset, self._items, 1, self._publisher, None, sampling, recommender.second)
         self._item_plane = ItemPlane(self._items, 1)
         self._item_plane.assign(SHARD, None)
         self._stats = RoundStats()
@@ -86,14 +90,15 @@ class NaiveWork:
         """
         event = decode_event(record.value, record.key, now_ms)
         state = self._load(event.user_id, read)
-        frames = FrameBuilder(1)
         topic = self._topics.index(record.topic)
-        if not self._learner.learn(record, topic, event, state, False, frames, self._stats):
+        if not self._learner.learn(record, topic, event, state, False, self._stats):
             return None
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
-        published = self._publisher.publish(record.partition, state, state.session, record, list_id, now_ms)
+        rank_ms = state.as_of_ms + self._publisher.usual_gap_ms
+        published = self._publisher.publish(record.partition, state, state.session, record, list_id, now_ms, rank_ms)
+        state.pending_lines = 0
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
-        delta = frames.build().get(SHARD)
+        delta = self._learner.take_frames(self._stats).get(SHARD)
         return Effects(state.key, published.value, puts_of(state), delta, [line.item_id for line in event.lines])
 
     def count(self, delta: bytes, offset: int) -> None:

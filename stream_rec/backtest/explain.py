@@ -48,7 +48,7 @@ class Explainer:
         assert isinstance(look.record, LogRecord)
         context = look.orders.context
         theta = self._items.ranker.serving[context] if self._pinned is None else self._pinned
-        rows, evidence = look.orders.served, look.orders.evidence
+        rows, evidence = look.served, look.orders.evidence
         place_of = {int(row): place for place, row in enumerate(evidence.rows)}
         chosen = np.array([place_of[int(row)] for row in rows], np.int32)
         parts = contributions(evidence.features, theta, chosen, len(SOURCE_NAMES))

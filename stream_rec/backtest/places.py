@@ -48,5 +48,5 @@ class PlaceKeeper:
             return
         assert isinstance(look.record, LogRecord)
         index = look.record.event_index
-        self.places[index] = place_of(look.item_row, look.orders.served.tolist())
+        self.places[index] = place_of(look.item_row, look.served.tolist())
         self.first_of_session[index] = look.first_of_session

@@ -68,7 +68,7 @@ class Scorer:
         self.scored += 1
         orders = look.orders
         lists = [orders.evidence.list_of(source, LIST_SIZE).tolist() for source in range(len(SOURCE_NAMES))]
-        lists += [orders.fusion.tolist(), orders.linear.tolist(), orders.served.tolist()]
+        lists += [orders.fusion.tolist(), orders.linear.tolist(), look.served.tolist()]
         for name, rows in zip(TRACEABLE, lists, strict=True):
             self._fresh[name].add(index, place_of(look.item_row, rows))
         fused = place_of(look.item_row, lists[-1])

@@ -147,9 +147,10 @@ class Learner:
         if self._sampling.takes(look.event_hash):
             user = view_of(state, state.session, look.time_ms, self._items)
             orders = self._publisher.look(state, user)
-            self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
             if self._observer is not None:
-                self._observer.fresh(FreshLook(look.record, row, orders, popular, look.first_of_session, had))
+                served = self._publisher.served(orders)
+                self._observer.fresh(FreshLook(look.record, row, orders, served, popular, look.first_of_session, had))
+            self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
 
     def _counts(
         self,

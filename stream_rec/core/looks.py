@@ -28,11 +28,15 @@ class ServedLook(NamedTuple):
 
 
 class FreshLook(NamedTuple):
-    """One item line held against what every source and ranker says just before it is learned."""
+    """One item line held against what every source and ranker says just before it is learned.
+
+    `served` is what would have been published of it.
+    """
 
     record: SourceRecord
     item_row: int
     orders: Orders
+    served: Int32Array
     popular: Int32Array
     first_of_session: bool
     had: bool

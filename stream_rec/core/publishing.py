@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from stream_rec.core.lists import ListEncoder
+from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
 from stream_rec.core.recommend import NO_ROWS, Orders, Recommender
 from stream_rec.core.rounds import PublishedList
@@ -50,6 +51,14 @@ class Publisher:
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
         return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
+
+    def served(self, orders: Orders) -> Int32Array:
+        """Return what would be published of a look, while nothing has been learned since."""
+        return self._recommender.served(orders)
+
+    def evidence(self, state: UserState, user: UserView) -> Evidence:
+        """Return the evidence of a look without what rankers make of it."""
+        return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def popular(self, state: UserState) -> Int32Array:
         """Return popularity's own list under the same rules: what personal lists are compared with."""

@@ -60,8 +60,7 @@ class SecondLook(NamedTuple):
 class Orders(NamedTuple):
     """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
 
-    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage. `served` is what
-    would be published.
+    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage.
     """
 
     context: int
@@ -69,7 +68,6 @@ class Orders(NamedTuple):
     evidence: Evidence
     fusion: Int32Array
     linear: Int32Array
-    served: Int32Array
     second: SecondLook | None
 
 
@@ -209,8 +207,8 @@ class Recommender:
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        block = self._prepared(excluded)
-        learned = self.items.ranker.serving[context_of(user)]
+        block, context = self._prepared(excluded), context_of(user)
+        learned = self.items.ranker.serving[context]
         n, best, scores, *_ = _rank(block, *user, True, learned, SECOND_CANDIDATES, False)
         second = None
         if self.second is not None and len(best):
@@ -220,15 +218,27 @@ class Recommender:
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_weights = evidence.rows[best[:k]]
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
-        served = by_weights if self.linear else by_fusion
+        return Orders(context, evidence, by_fusion, by_weights, second)
+
+    def served(self, orders: Orders) -> Int32Array:
+        """Return int32[<= list_size]: what would be published of a look, while nothing has been learned since."""
+        evidence, second, k = orders.evidence, orders.second, self.list_size
         if self.pinned is not None:
-            served = evidence.rows[_best(linear_scores(evidence.features, n, self.pinned), k)]
-        elif self.linear and self.second is not None and second is not None:
-            places = np.arange(len(second.rows), dtype=np.int32)
-            again = self.second.rerank(second.features, second.linear)
-            order, _ = _reordered(places, again, len(again), k)
-            served = second.rows[order]
-        return Orders(context_of(user), evidence, by_fusion, by_weights, served, second)
+            return evidence.rows[_best(linear_scores(evidence.features, len(evidence.rows), self.pinned), k)]
+        if not self.linear:
+            return orders.fusion
+        if self.second is None or second is None:
+            return orders.linear
+        again = self.second.rerank(second.features, second.linear)
+        order, _ = _reordered(np.arange(len(again), dtype=np.int32), again, len(again), k)
+        return second.rows[order]
+
+    def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
+        """Return the evidence alone, as `look` has it; nothing is changed."""
+        block = self._prepared(excluded)
+        n, *_ = _rank(block, *user, True, self.items.ranker.serving[context_of(user)], 0, False)
+        clear_exclusions(self._scratch, excluded)
+        return copy_of(self._workspace, n)
 
     def _theta(self, user: UserView) -> tuple[Float32Array, bool]:
         """Return the weights that serve, and whether they do."""

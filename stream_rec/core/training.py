@@ -78,7 +78,7 @@ class RankerTrainer:
             rows=user.rows[:first], sessions=user.sessions[:first], times_ms=user.times_ms[:first],
             tags=user.tags[:first], pending=0,
         )  # fmt: skip
-        self._step(place, row, self._publisher.look(state, before).evidence, _VISIT, out, CONTEXT_ALONE)
+        self._step(place, row, self._publisher.evidence(state, before), _VISIT, out, CONTEXT_ALONE)
 
     def _step(
         self, place: Place, row: int, evidence: Evidence, context: int, out: RoundGradients, alone: int = 0

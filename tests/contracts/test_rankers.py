@@ -77,7 +77,10 @@ def test_what_rules_keep_out_is_not_listed_and_the_next_user_does_not_inherit_th
     user, recommender = some_user(seed, items), make(items)
     free = recommender.recommend(user, NO_ROWS)
     kept_out = np.array([-1, *free.ranked.rows[:7], free.ranked.rows[0]], np.int32)
-    for listed in (recommender.recommend(user, kept_out).ranked.rows, recommender.look(user, kept_out).served):
+    for listed in (
+        recommender.recommend(user, kept_out).ranked.rows,
+        recommender.served(recommender.look(user, kept_out)),
+    ):
         assert not set(listed.tolist()) & set(kept_out.tolist())
     assert columns(recommender.recommend(user, NO_ROWS)) == columns(free)
 
@@ -86,7 +89,16 @@ def test_what_rules_keep_out_is_not_listed_and_the_next_user_does_not_inherit_th
 def test_a_look_serves_what_is_recommended(make: Maker, seed: int) -> None:
     items = small_shop(seed)
     user, recommender = some_user(seed, items, pending=3), make(items)
-    assert recommender.look(user, NO_ROWS).served.tolist() == recommender.recommend(user, NO_ROWS).ranked.rows.tolist()
+    looked, listed = recommender.look(user, NO_ROWS), recommender.recommend(user, NO_ROWS).ranked.rows
+    assert recommender.served(looked).tolist() == listed.tolist()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_evidence_alone_is_that_of_a_look(make: Maker, seed: int) -> None:
+    items = small_shop(seed)
+    user, recommender, kept_out = some_user(seed, items, pending=3), make(items), np.array([3, 5, -1], np.int32)
+    alone, looked = recommender.evidence(user, kept_out), recommender.look(user, kept_out).evidence
+    assert [column.tobytes() for column in alone] == [column.tobytes() for column in looked]
 
 
 def test_types_are_the_promised_ones(make: Maker) -> None:

@@ -89,7 +89,7 @@ def test_freezing_stops_the_items_and_not_the_users(lag: int) -> None:
     records = [look.record for look in looks.fresh_looks]
     assert [record.event_index for record in records if isinstance(record, LogRecord)] == [10, 12]
     # ann's last item was B, bob's A: it is not listed for them
-    assert [look.orders.served.tolist() for look in looks.fresh_looks] == [[0], [1]]
+    assert [look.served.tolist() for look in looks.fresh_looks] == [[0], [1]]
 
 
 def no_lists(*_: object) -> None:

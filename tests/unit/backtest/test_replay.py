@@ -102,7 +102,7 @@ def test_the_parts_are_what_the_features_of_each_source_add_to_the_score(log: Pa
     assert len(lines) == len(looks.fresh_looks)
     rest = 0.0
     for line, look, theta in zip(lines, looks.fresh_looks, looks.weights, strict=True):
-        rows = look.orders.served.tolist()
+        rows = look.served.tolist()
         assert [item["item_id"] for item in line["items"]] == [items.ids[row] for row in rows]
         places = [look.orders.evidence.rows.tolist().index(row) for row in rows]
         added = theta[:, None] * look.orders.evidence.features[:, places]
@@ -228,7 +228,7 @@ def test_a_frozen_second_stage_goes_on_ranking() -> None:
     items.ranker.examples[0] = TRAINED_EXAMPLES
     backtest.freeze(looks)
     backtest.run(events[300:], no_lists)
-    orders = [(look.orders.served.tolist(), look.orders.linear.tolist()) for look in looks.fresh_looks[1:]]
+    orders = [(look.served.tolist(), look.orders.linear.tolist()) for look in looks.fresh_looks[1:]]
     assert any(served != linear for served, linear in orders)
     assert all(sorted(served) == sorted(linear) for served, linear in orders)
 
@@ -246,9 +246,9 @@ def test_without_the_cascade_the_linear_order_is_served(cascade: bool) -> None:
         backtest.cascade.load(stored_forest())
     backtest.run(shop_log(150, users=6, items=12), no_lists)
     assert (backtest.cascade is not None) == cascade
-    orders = [look.orders for look in looks.fresh_looks[1:]]  # the first look says who serves
-    assert all((one.second is None) != cascade for one in orders if len(one.linear))
-    assert all(one.served.tolist() == one.linear.tolist() for one in orders) != cascade
+    after = looks.fresh_looks[1:]  # the first look says who serves
+    assert all((look.orders.second is None) != cascade for look in after if len(look.orders.linear))
+    assert all(look.served.tolist() == look.orders.linear.tolist() for look in after) != cascade
 
 
 def test_pinned_weights_leave_the_cascade_out() -> None:

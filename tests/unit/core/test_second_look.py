@@ -34,13 +34,14 @@ def test_a_list_and_a_look_of_the_same_moment_show_it_the_same(seed: int, exclud
     ranked = recommender.recommend(user, rows).ranked.rows
     look = recommender.look(user, rows)
     assert look.second is not None
+    served = recommender.served(look)
     listed, looked = second.ranked
     for given in (listed, looked):
         assert (given.features.tobytes(), given.linear.tobytes()) == (
             look.second.features.tobytes(),
             look.second.linear.tobytes(),
         )
-    assert look.served.tolist() == ranked.tolist() == look.second.rows[::-1][:20].tolist()
+    assert served.tolist() == ranked.tolist() == look.second.rows[::-1][:20].tolist()
 
 
 def test_the_linear_ranker_is_looked_at_as_if_there_were_no_second_stage() -> None:
@@ -51,7 +52,8 @@ def test_the_linear_ranker_is_looked_at_as_if_there_were_no_second_stage() -> No
     user = some_user(3, items)
     alone, together = plain.look(user, NO_ROWS), cascaded.look(user, NO_ROWS)
     assert alone.second is None
-    assert alone.linear.tolist() == together.linear.tolist() == alone.served.tolist() != together.served.tolist()
+    assert alone.linear.tolist() == together.linear.tolist() == plain.served(alone).tolist()
+    assert together.linear.tolist() != cascaded.served(together).tolist()
 
 
 def test_what_is_nobodys_second_choice_is_not_asked_about() -> None:
@@ -59,7 +61,9 @@ def test_what_is_nobodys_second_choice_is_not_asked_about() -> None:
     second, empty = Backwards(), PlaneShop()
     recommender = Recommender(SMALL, empty.items, 20)
     recommender.linear, recommender.second = True, second
-    assert recommender.look(nobody(), NO_ROWS).second is None
+    look = recommender.look(nobody(), NO_ROWS)
+    assert look.second is None
+    assert not len(recommender.served(look))
     assert not len(recommender.recommend(nobody(), NO_ROWS).ranked.rows)
     assert second.ranked == []
     items = small_shop(2, n_items=12)

@@ -272,7 +272,7 @@ class Recording:
 
     def fresh(self, look: FreshLook) -> None:
         orders = look.orders
-        self.fresh_lists.append((orders.served.tolist(), orders.linear.tolist(), orders.evidence.features.tobytes()))
+        self.fresh_lists.append((look.served.tolist(), orders.linear.tolist(), orders.evidence.features.tobytes()))
         if not look.first_of_session:
             self.places_of_next.append([*orders.linear.tolist(), look.item_row].index(look.item_row) + 1)
 
@@ -332,8 +332,8 @@ def test_looking_and_ranking_change_no_byte_of_user_or_items() -> None:
     state.marks.add(12345, HIDDEN, state.session)  # an item nobody knows here
     before = pickle.dumps(state), dump(shop.items), shop.items.n
     publisher, user = shop.users._publisher, view_of(state, state.session, 10**6, shop.items)
-    publisher.look(state, user)
-    publisher.look(state, user._replace(rows=user.rows[:1], sessions=user.sessions[:1], times_ms=user.times_ms[:1]))
+    publisher.served(publisher.look(state, user))
+    publisher.evidence(state, user._replace(rows=user.rows[:1], sessions=user.sessions[:1], times_ms=user.times_ms[:1]))
     publisher.popular(state)
     assert (pickle.dumps(state), dump(shop.items), shop.items.n) == before
 

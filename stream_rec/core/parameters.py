@@ -53,6 +53,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "factors.session_cost": (-20.0, 20.0),
     "factors.initial": _SHARE,
     "hop.items": (0, 10),
+    "hop.most_near": (1, 10_000),
     "ranker.learning_rate": (0.0, 1.0),
     "ranker.initial": (0.0, 100.0),
     "ranker.visit_examples": (0, 1_000),

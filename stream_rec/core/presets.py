@@ -69,6 +69,7 @@ class HopParams:
     """Two hops over the co-occurrence graph (`core/sources/hop.py`)."""
 
     items: int = 0  # last items whose neighbours' neighbours are candidates; 0 switches it off
+    most_near: int = 10_000  # if those items have more neighbours there are candidates enough without a second hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ PRESETS = {
             mass_power=0.7,
         ),
         factors=FactorParams(history=20, other_power=0.67, learning_rate=0.1, negatives=32),
-        hop=HopParams(items=2),
+        hop=HopParams(items=2, most_near=60),
         ranker=RankerParams(learning_rate=0.015),
     ),
     "retail": Preset(signals=_PURCHASE_COUNTS_ONE),

@@ -40,8 +40,8 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
         )  # fmt: skip
     elif name == "hop":
         n = _hop(
-            items.cooc_arrays(), items.listable, user.rows, items.preset.hop.items, w.score, w.touched, w.excluded,
-            rows, scores,
+            items.cooc_arrays(), items.listable, user.rows, items.preset.hop.items, items.preset.hop.most_near, w.score,
+            w.touched, w.excluded, rows, scores,
         )  # fmt: skip
     else:
         n = popular_propose(

@@ -145,8 +145,10 @@ def hop(items: ItemTable, user: UserView, params: HopParams) -> dict[int, float]
     """The neighbours of the last items, the k-th weighing 1/k, and theirs; the order of operations is the kernel's."""
     mass = [float(p) for p in items.pair_mass[: items.n]]
     near: dict[int, float] = defaultdict(float)
-    for k in range(1, min(len(user.rows), params.items) + 1):
-        j = int(user.rows[-k])
+    last = [int(user.rows[-k]) for k in range(1, min(len(user.rows), params.items) + 1)]
+    if sum(len(pairs(items, j)) for j in last) > params.most_near:
+        return {}
+    for k, j in enumerate(last, start=1):
         for m, c in pairs(items, j) if mass[j] else ():
             near[m] += 1.0 / (k * mass[j]) * c
     scores: dict[int, float] = defaultdict(float)

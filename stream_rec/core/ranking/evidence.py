@@ -114,7 +114,7 @@ def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> N
     w.list_sizes[FACTORS] = w.list_sizes[HOP] = 0
     if t.scalars[4] > 0.0:
         w.list_sizes[HOP] = hop_propose(
-            item.cooc, item.listable, user.rows, int(t.scalars[4]), w.score, w.touched, w.excluded,
+            item.cooc, item.listable, user.rows, int(t.scalars[4]), int(t.scalars[6]), w.score, w.touched, w.excluded,
             w.lists[HOP][:HOP_CANDIDATES], w.list_scores[HOP][:HOP_CANDIDATES],
         )  # fmt: skip
 

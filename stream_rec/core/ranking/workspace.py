@@ -34,7 +34,9 @@ class Tables(NamedTuple):
     ahead: Float64Array
     behind: Float64Array
     context: Float64Array
-    scalars: Float64Array  # cooc in-session, own base and in-session, factors' session cost, items of the first hop, λ
+    scalars: (
+        Float64Array  # cooc in-session, own base and in-session, factors' session cost, hop items, λ, hop most near
+    )
     pairs: Float64Array  # of `PairRates`, with the other rates beside
     rates: Float64Array  # those, the decay of popularity, and from place 5 on the weights of event kinds
     fusion: Float64Array  # the sources' weights, then the rank offset
@@ -90,7 +92,7 @@ def tables_of(preset: Preset) -> Tables:
     pair = pair_rates(cooc, preset.signals, 0)
     scalars = (
         cooc.in_session, own.base, own.in_session, preset.factors.session_cost, float(preset.hop.items),
-        preset.signals.near_hidden,
+        preset.signals.near_hidden, float(preset.hop.most_near),
     )  # fmt: skip
     powers = (pair.decay_ms, pair.backward, pair.mass_power, pair.candidate_power)
     rates = (*powers, preset.popularity.decay_ms, *pair.kinds.tolist())

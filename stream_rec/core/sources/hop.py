@@ -4,7 +4,8 @@
     S[i] = ( Σ_m s[m] · C[m, i] / P[m] ) · P[i]^-½      and theirs
 
 Where an item has few neighbours, as in clicks, co-occurrence proposes few candidates; the second hop brings the rest of
-the session's neighbourhood. Where every row is full it adds nothing and costs K times as much, so presets choose.
+the session's neighbourhood. Where rows are full it adds nothing and costs K times as much: so it is left out for a
+user whose last items have more than `most_near` neighbours together.
 
 References
 ----------
@@ -42,14 +43,18 @@ def _spread(
 
 @inner(allocates=True)
 def hop_propose(
-    item: CoocArrays, listable: UInt8Array, rows: Int32Array, n_items: int, score: Float64Array, touched: Int32Array,
-    excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,
+    item: CoocArrays, listable: UInt8Array, rows: Int32Array, n_items: int, most_near: int, score: Float64Array,
+    touched: Int32Array, excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,
 ) -> int:  # fmt: skip
     """Write the best rows two hops from the last `n_items` items, best first, ties to the lower row; return how many.
 
-    `score` is zero again afterwards. O(n K²) at worst; a row of a click log has ten neighbours rather than a hundred.
+    `score` is zero again afterwards. O(`most_near` K) at worst.
     """
-    h, n_near = len(rows), 0
+    h, n_near, n_listed = len(rows), 0, 0
+    for k in range(1, min(h, n_items) + 1):
+        n_listed += item.neighbour_count[rows[h - k]]
+    if n_listed > most_near:
+        return 0
     for k in range(1, min(h, n_items) + 1):
         j = rows[h - k]
         if item.pair_mass[j] > 0.0:

@@ -71,3 +71,9 @@ def test_candidates_are_heard_of_where_the_preset_has_it_on_and_nowhere_else(nam
         assert (ranks != ABSENT).any() == features.any() == bool(expected) == (preset.hop.items > 0)
         listed = evidence.list_of(SOURCE_NAMES.index("hop"), 50)
         assert listed.tolist() == [row for row, _ in expected]
+
+
+def test_where_the_last_items_have_neighbours_enough_there_is_no_second_hop() -> None:
+    """A and B have three neighbours together."""
+    assert proposed(chain(Preset(hop=HopParams(items=2, most_near=3))), "AB")
+    assert proposed(chain(Preset(hop=HopParams(items=2, most_near=2))), "AB") == {}

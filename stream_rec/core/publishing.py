@@ -9,7 +9,7 @@ import numpy as np
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import NO_ROWS, Orders, Recommender
+from stream_rec.core.recommend import NO_ROWS, Orders, Recommendation, Recommender
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
@@ -65,21 +65,21 @@ class Publisher:
         tags = state.history.tags_view()
         return self._recommender.popular(self._excluded(state, state.session, state.rows_view(), tags))
 
+    def rank(self, state: UserState, session: int, rank_ms: int, thorough: bool = True) -> Recommendation:
+        """Rank for `session` at the event time `rank_ms`; nothing is changed."""
+        user = view_of(state, session, rank_ms, self._items)
+        return self._recommender.recommend(user, self._excluded(state, session, user.rows, user.tags), thorough)
+
     def publish(
         self,
         partition: int,
         state: UserState,
-        session: int,
+        recommendation: Recommendation,
         trigger: SourceRecord | None,
         list_id: str,
         now_ms: int | None,
-        rank_ms: int,
-        thorough: bool = True,
     ) -> PublishedList:
-        """Rank for `session` at the event time `rank_ms`, remember the list in `state` and return it encoded."""
-        user = view_of(state, session, rank_ms, self._items)
-        excluded = self._excluded(state, session, user.rows, user.tags)
-        recommendation = self._recommender.recommend(user, excluded, thorough)
+        """Remember the list in `state` and return it encoded."""
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
         return PublishedList(partition, state.key, value)

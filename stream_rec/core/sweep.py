@@ -77,9 +77,8 @@ class Sweeper:
                 list_id = f"sweep-{partition}-{deadline_ms}-{clicks}-{purchases}"
                 state.generation = generation
                 session = state.session + 1
-                result.lists.append(
-                    self._publisher.publish(partition, state, session, None, list_id, now_ms, deadline_ms)
-                )
+                ranked = self._publisher.rank(state, session, deadline_ms)
+                result.lists.append(self._publisher.publish(partition, state, ranked, None, list_id, now_ms))
                 latest_ms = max(stream_ms, now_ms or 0)
                 state.session_deadline_ms = self._pauses.next_deadline_ms(state.last_event_ms, latest_ms)
                 puts.extend(puts_of(state))
@@ -104,4 +103,5 @@ class Sweeper:
             visitor.as_of_ms = stream_ms
             list_id = f"visitor-{stream_ms}"
             partition = self._visitor_partition
-            result.lists.append(self._publisher.publish(partition, visitor, 1, None, list_id, now_ms, stream_ms))
+            ranked = self._publisher.rank(visitor, 1, stream_ms)
+            result.lists.append(self._publisher.publish(partition, visitor, ranked, None, list_id, now_ms))

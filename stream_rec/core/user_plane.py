@@ -139,9 +139,7 @@ class UserPlane:
         result.frames = self._learner.take_frames(result.stats)
         mark = self._lap(result.stats, "learn", mark)
         result.stats.linear_serves = self._publisher.linear_serves
-        thorough = len(touched) <= self._settings.thorough_users
-        for one in touched.values():
-            self._publish(one, now_ms, thorough, result)
+        self._publish(list(touched.values()), now_ms, result)
         self._lap(result.stats, "rank", mark)
         return result
 
@@ -221,19 +219,21 @@ class UserPlane:
         if event.timestamp_ms > self._stream_ms.get(record.partition, 0):
             self._stream_ms[record.partition] = event.timestamp_ms
 
-    def _publish(self, touched: _Touched, now_ms: int | None, thorough: bool, result: RoundResult) -> None:
-        state, record = touched.user.state, touched.trigger
-        state.generation = self.generation
-        list_id = f"{record.topic}-{record.partition}-{record.offset}"
-        rank_ms = state.as_of_ms + self._publisher.usual_gap_ms
-        published = self._publisher.publish(
-            touched.partition, state, state.session, record, list_id, now_ms, rank_ms, thorough
-        )
-        result.lists.append(published)
-        state.pending_lines = 0
-        result.stats.lists += 1
-        state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
-        result.puts.setdefault(touched.partition, []).extend(puts_of(state))
+    def _publish(self, touched: list[_Touched], now_ms: int | None, result: RoundResult) -> None:
+        """Rank, then write the lists, then the states: what each step works on stays in the processor's caches."""
+        publisher, thorough = self._publisher, len(touched) <= self._settings.thorough_users
+        gap_ms, states = publisher.usual_gap_ms, [one.user.state for one in touched]
+        ranked = [publisher.rank(state, state.session, state.as_of_ms + gap_ms, thorough) for state in states]
+        for one, state, recommendation in zip(touched, states, ranked, strict=True):
+            record = one.trigger
+            list_id = f"{record.topic}-{record.partition}-{record.offset}"
+            result.lists.append(publisher.publish(one.partition, state, recommendation, record, list_id, now_ms))
+        for one, state in zip(touched, states, strict=True):
+            state.generation = self.generation
+            state.pending_lines = 0
+            state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
+            result.puts.setdefault(one.partition, []).extend(puts_of(state))
+        result.stats.lists += len(touched)
 
     def _lap(self, stats: RoundStats, stage: str, since: float) -> float:
         now = self._seconds()

@@ -11,7 +11,6 @@ from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import ItemBlock, ListBlock, list_items_at, list_tables_at, list_workspace_at
-from stream_rec.core.ranking.contest import TRAINED_EXAMPLES
 from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
 from stream_rec.core.ranking.linear import contributions, linear_scores
@@ -171,8 +170,7 @@ class Recommender:
     @property
     def linear(self) -> bool:
         """Whether the linear ranker serves."""
-        trained = bool(self.items.ranker.examples.sum() >= TRAINED_EXAMPLES)
-        return trained if self._chosen is None else self._chosen
+        return self.items.ranker.trained if self._chosen is None else self._chosen
 
     @linear.setter
     def linear(self, serves: bool) -> None:

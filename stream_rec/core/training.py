@@ -17,7 +17,7 @@ from stream_rec.core.features import CONTEXTS
 from stream_rec.core.gradients import CONTEXT_ALONE, RoundGradients
 from stream_rec.core.looks import place_of
 from stream_rec.core.publishing import Publisher
-from stream_rec.core.ranking.contest import TRAINED_EXAMPLES, Contest
+from stream_rec.core.ranking.contest import Contest
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.linear import listwise_gradient
 from stream_rec.core.ranking.second_stage import SecondStage
@@ -56,7 +56,7 @@ class RankerTrainer:
         stats.linear_reciprocal_ranks += 1 / linear if linear else 0.0
         stats.fusion_reciprocal_ranks += 1 / fusion if fusion else 0.0
         self.contest.add(linear, fusion)
-        self._publisher.serve_linear(self.contest.prefers_learned(bool(self._trained())))
+        self._publisher.serve_linear(self.contest.prefers_learned(self._items.ranker.trained))
         if self._second is not None and orders.second is not None:
             at = place_of(row, orders.second.rows.tolist()) - 1
             self._second.learn(orders.second.features, orders.second.linear, at, user.now_ms)
@@ -66,9 +66,6 @@ class RankerTrainer:
             if user.pending == 0:  # the lines of one basket are no pauses
                 self._publisher.note_gap(user.now_ms - int(user.times_ms[-1]))
             self._train_visit(place, row, state, user, out)
-
-    def _trained(self) -> bool:
-        return bool(self._items.ranker.examples.sum() >= TRAINED_EXAMPLES)
 
     def _train_visit(self, place: Place, row: int, state: UserState, user: UserView, out: RoundGradients) -> None:
         first = int(np.searchsorted(user.sessions, user.session))

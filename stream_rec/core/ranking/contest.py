@@ -7,9 +7,6 @@ FORGET = 1.0 / 2_000
 
 ENOUGH_LOOKS = 200
 
-TRAINED_EXAMPLES = 2_000
-"""Weights that have seen so many examples may serve right after a start."""
-
 
 class Contest:
     """A learned ranker against one that learns nothing.

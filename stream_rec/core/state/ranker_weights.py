@@ -38,6 +38,9 @@ RANKER_SHARD = 0
 
 SHARED = WEIGHT_ROWS.index("shared")
 
+TRAINED_EXAMPLES = 2_000
+"""Weights that have seen so many examples may serve right after a start."""
+
 VERSION, RECORD = 1, 0x6B
 FIRST_SQUARE = 1e-4
 _HEADER = struct.Struct("<BBHIq")
@@ -66,6 +69,11 @@ class RankerWeights:
         self.delta_offset = -1
         self.serving: Float32Array = np.empty((len(CONTEXTS), len(FEATURES)), np.float32)
         self._serve()
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights may serve before a contest has been held."""
+        return bool(self.examples.sum() >= TRAINED_EXAMPLES)
 
     def fits(self, context: int, gradient: Float32Array) -> bool:
         """Whether a gradient was made with the same features; one of another release is passed over."""

@@ -19,12 +19,12 @@ from stream_rec.core.features import CONTEXTS, FEATURES, SECOND_FEATURES
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import FreshLook, ServedLook
 from stream_rec.core.presets import DEFAULT_PRESET, PRESETS, SOURCE_NAMES, FactorParams, Preset
-from stream_rec.core.ranking.contest import TRAINED_EXAMPLES
 from stream_rec.core.ranking.forest_codec import encode_forest
 from stream_rec.core.ranking.linear import PINNED, SOURCE_OF_FEATURE
 from stream_rec.core.ranking.trees import Forest
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.types import Float32Array
 from stream_rec.core.user_plane import PlaneSettings, UserPlane

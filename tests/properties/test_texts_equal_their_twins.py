@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.core.state.item_text import ItemText, text_cosine
-from stream_rec.core.state.text_terms import TERM_IDS
+from stream_rec.core.state.item_text import ItemText
 from tests.twins import texts as twin
+from tests.twins.kernels import text_cosines
 
 WORDS = ("red", "blue", "mug", "lamp", "heart", "set", "of", "3", "é", "")
 titles = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
@@ -45,7 +45,5 @@ def test_weights_and_document_counts(said: list[tuple[int, str, str]]) -> None:
 @given(said=settings_of, row=st.integers(0, 11))
 def test_cosine(said: list[tuple[int, str, str]], row: int) -> None:
     texts, known = shop(said)
-    scratch, out = np.zeros(TERM_IDS, np.float32), np.full(12, -1, np.float32)
-    text_cosine(texts.arrays(), row, np.arange(12, dtype=np.int32), scratch, out)
-    assert out.tolist() == pytest.approx([twin.cosine(known, row, other) for other in range(12)], abs=1e-6)
-    assert not scratch.any()
+    cosines = text_cosines(texts, row, list(range(12)))
+    assert cosines.tolist() == pytest.approx([twin.cosine(known, row, other) for other in range(12)], abs=1e-6)

@@ -1,4 +1,4 @@
-"""The proposing sources' kernels under one signature, with the parameters of the table's preset."""
+"""Inner kernels as Python calls them: the proposing sources under one signature, and the cosine of texts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from stream_rec.core.sources.cooc import cooc_propose, flag_session, pair_rates
 from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
+from stream_rec.core.state.item_text import ItemText, clear_text, mean_cosines, scatter_text
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float64Array, Int32Array, UserView
+from stream_rec.core.state.text_terms import TERM_IDS
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
 
 PROPOSING = ("cooc", "own", "hop", "popularity")
 """Sources that name candidates; the factors only score those."""
 
 _cooc, _own, _hop = from_python(cooc_propose), from_python(own_propose), from_python(hop_propose)
 _flag = from_python(flag_session)
+_scatter, _cosines, _clear = from_python(scatter_text), from_python(mean_cosines), from_python(clear_text)
 
 
 def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tuple[Int32Array, Float64Array]:
-    """Rows and scores, best first."""
+    """Rows and scores, best first, with the parameters of the table's preset."""
     w, t, (cooc, own) = scratch, tables_of(items.preset), (items.preset.cooc, items.preset.own)
     rows, scores = np.empty(CANDIDATES_PER_SOURCE, np.int32), np.empty(CANDIDATES_PER_SOURCE)
     _flag(w.in_session, user.rows, user.sessions, user.session, 1)
@@ -49,3 +52,14 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
         )
     _flag(w.in_session, user.rows, user.sessions, user.session, 0)
     return rows[:n], scores[:n]
+
+
+def text_cosines(texts: ItemText, row: int, candidates: list[int]) -> Float32Array:
+    """The cosine of an item's text and each candidate's."""
+    t, rows = texts.arrays(), np.array(candidates, np.int32)
+    scratch, out = np.zeros(TERM_IDS, np.float32), np.full(len(rows), -1, np.float32)
+    _scatter(t, row, t.scale[row], scratch)
+    _cosines(t, rows, len(rows), scratch, np.float32(1.0), out)
+    _clear(t, row, scratch)
+    assert not scratch.any()
+    return out

@@ -10,12 +10,10 @@ import numpy as np
 from stream_rec.core.compiled import inner
 from stream_rec.core.features import CURVES, FEATURES, SCORED_SOURCES
 from stream_rec.core.float_kernels import fill_exp, fill_log
-from stream_rec.core.prefetch import AHEAD, prefetch
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.ranking.workspace import ABSENT, FACTORS, POPULARITY, Workspace
 from stream_rec.core.state.item_layout import Facts
-from stream_rec.core.state.item_text import TextArrays, clear_text, scatter_text
-from stream_rec.core.state.text_terms import TERMS
+from stream_rec.core.state.item_text import TextArrays, clear_text, mean_cosines, scatter_text
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
 
 _SCORED = tuple(SOURCE_NAMES.index(name) for name in SCORED_SOURCES)
@@ -136,33 +134,15 @@ def text_features(w: Workspace, t: TextArrays, rows: Int32Array, n: int) -> None
         return
     total, newest = _F32(1.0), rows[h - 1]
     scatter_text(t, newest, t.scale[newest], w.terms)
-    _cosines(t, w, n, _F32(1.0), last)
+    mean_cosines(t, w.rows, n, w.terms, _F32(1.0), last)
     for k in range(2, min(h, RECENT_TEXTS) + 1):
         total += _F32(1.0 / k)
         scatter_text(t, rows[h - k], t.scale[rows[h - k]] / _F32(k), w.terms)
-    _cosines(t, w, n, _F32(1.0) / total, recent)
+    mean_cosines(t, w.rows, n, w.terms, _F32(1.0) / total, recent)
     for c in range(n):
         square[c] = last[c] * last[c]
     for k in range(1, min(h, RECENT_TEXTS) + 1):
         clear_text(t, rows[h - k], w.terms)
-
-
-@inner()
-def _cosines(t: TextArrays, w: Workspace, n: int, factor: np.float32, out: Float32Array) -> None:
-    """`mean_cosines` of the candidates, asking for their texts ahead."""
-    rows, terms, weights, scale, scratch = w.rows, t.terms, t.weights, t.scale, w.terms
-    for c in range(n):
-        ahead = rows[min(c + AHEAD, n - 1)]
-        prefetch(terms, ahead)
-        prefetch(weights, ahead)
-        prefetch(scale, ahead)
-        row, dot = rows[c], _F32(0.0)
-        for place in range(TERMS):
-            q = weights[row, place]
-            if q == 0:
-                break
-            dot += scratch[terms[row, place]] * _F32(q)
-        out[c] = min(_F32(1.0), dot * (factor * scale[row]))
 
 
 @inner()

@@ -7,14 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from stream_rec.core.state.item_text import ItemText, text_cosine
-from stream_rec.core.state.text_terms import CATEGORY_TERMS, MOST_REPEATS, TERM_IDS, TERMS, term_id, terms_of
+from stream_rec.core.state.item_text import ItemText
+from stream_rec.core.state.text_terms import CATEGORY_TERMS, MOST_REPEATS, TERMS, term_id, terms_of
+from tests.twins.kernels import text_cosines
 
 
 def cosine(texts: ItemText, a: int, b: int) -> float:
-    out = np.zeros(1, np.float32)
-    text_cosine(texts.arrays(), a, np.array([b], np.int32), np.zeros(TERM_IDS, np.float32), out)
-    return float(out[0])
+    return float(text_cosines(texts, a, [b])[0])
 
 
 def words(n: int, prefix: str) -> str:

@@ -246,7 +246,7 @@ def decode(frame: bytes) -> Frame:
     -----
     About 10 µs a frame plus 0.2 µs an item id.
     """
-    header, learned_bytes = _HEADER_1 if frame[:1] == b"\1" else _HEADER, 0
+    header = _HEADER_1 if frame[:1] == b"\1" else _HEADER
     if len(frame) < header.size + _CRC.size:
         raise _corrupt(f"at least {header.size + _CRC.size} bytes", f"{len(frame)}")
     version, record, n_shards, n, p, h, m, id_bytes, *more = header.unpack_from(frame)

@@ -48,7 +48,6 @@ class Learner:
     ) -> None:
         self._preset = preset
         self._items = items
-        self._n_shards = n_shards
         self._publisher = publisher
         self._observer = observer
         self._sampling = sampling

@@ -63,7 +63,6 @@ class Orders(NamedTuple):
     """
 
     context: int
-
     evidence: Evidence
     fusion: Int32Array
     linear: Int32Array

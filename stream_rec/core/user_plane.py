@@ -88,7 +88,6 @@ class UserPlane:
         self.generation = 0  # of the consumer group; stored with every state, decides forks at a restore
         self._settings = settings
         self._preset = preset
-        self._n_shards = n_shards
         self._seconds = seconds
         self._topics = {settings.clicks_topic: 0, settings.purchases_topic: 1}
         self._stream_ms: dict[int, int] = {}

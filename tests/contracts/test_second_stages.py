@@ -68,7 +68,7 @@ def learned_bytes(stage: SecondStage) -> list[bytes]:
     if isinstance(stage, Cascade):
         ranks = (stage.linear_rank, stage.fallback_rank, stage.live_rank)
         fallback = [] if stage._fallback is None else learned_bytes(stage._fallback)
-        past = [column.tobytes() for column in stage.training_set()]
+        past = [column.tobytes() for column in stage._past.training_set()]
         return [stage.state_bytes() or b"", *(str(rank.value).encode() for rank in ranks), *past, *fallback]
     return []
 

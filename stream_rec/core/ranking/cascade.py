@@ -85,11 +85,6 @@ class Cascade:
         """The forest that serves; its leaves change with every list."""
         return self._live[0] if self._live else None
 
-    @property
-    def on_trial(self) -> bool:
-        """Whether a challenger is being compared."""
-        return self._trial is not None
-
     def rerank(self, features: Float32Array, linear: Float32Array) -> Float32Array:
         """Return new scores, float32[n], of a list as in `second_stage.py`."""
         check_list(features, linear, len(self._names))
@@ -165,10 +160,6 @@ class Cascade:
         A fit that fails is not reported here: the next one is due as if it had succeeded.
         """
         self._lists_at_fit, self._fit_ms = self._lists, event_ms
-        return self._past.training_set()
-
-    def training_set(self) -> TrainingLists:
-        """Return a copy of the past lists, and begin nothing."""
         return self._past.training_set()
 
     def offer(self, forest: Forest) -> None:

@@ -69,8 +69,6 @@ class ItemText:
     """
 
     def __init__(self, capacity: int = 1024) -> None:
-        self.changes = 0
-        """Texts set or weighed anew so far: who keeps something derived of them compares it."""
         self._arrays = _empty(max(capacity, 1), np.zeros(TERM_IDS, np.int32), np.zeros(1, np.int64))
 
     @property
@@ -112,12 +110,10 @@ class ItemText:
             repeats |= (times - 1) << (2 * place)
         place_terms(self._arrays, row, terms, len(counted), repeats)
         self._arrays.log_price[row] = math.log(price) if price is not None and 0 < price < math.inf else math.nan
-        self.changes += 1
 
     def reweigh(self) -> None:
         """Weigh every text by the document counts of now: 0.1 µs an item."""
         weigh_rows(self._arrays, 0, self.capacity)
-        self.changes += self.documents
 
 
 @entry()

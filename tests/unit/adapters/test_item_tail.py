@@ -71,7 +71,7 @@ def test_what_is_sold_out_and_still_described_keeps_its_text(shop: Shop) -> None
 def test_refused_records_are_counted_and_change_nothing(shop: Shop) -> None:
     shop.absorb(Record(None, b"{}"), Record(b"mug", b"no"), Record(b"cup", said("mug").value), Record(b"\xff", None))
     assert shop.refused == ["null-key", "not-json", "key-mismatch", "not-utf8"]
-    assert (shop.items.n, shop.texts.changes) == (0, 0)
+    assert (shop.items.n, shop.texts.documents) == (0, 0)
 
 
 def test_a_catalogue_makes_nothing_listable(shop: Shop) -> None:

@@ -85,6 +85,9 @@ class Worker:
         self.learn(PARAMS.trial_lists)
         self.refits.look()
 
+    def on_trial(self) -> bool:
+        return self.cascade._trial is not None
+
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(PREFIX + name, labels)
 
@@ -134,7 +137,7 @@ def test_a_fitted_forest_is_put_on_trial_and_counted(worker: Worker) -> None:
     worker.refits.look()
     worker.outcome(stump(1.0), seconds=7.0)
     worker.refits.look()
-    assert (worker.cascade.on_trial, worker.cascade.live) == (True, None)
+    assert (worker.on_trial(), worker.cascade.live) == (True, None)
     assert worker.value("fits_total", outcome="fitted") == 1
     assert worker.value("fit_seconds") == 7.0
     assert worker.value("second_stage_live") == 0
@@ -150,7 +153,7 @@ def test_a_failed_fit_is_counted_and_said_and_changes_nothing(worker: Worker, ca
     assert "a fit of the second stage failed: fit process: need exit code 0; got -9." in caplog.text
     assert worker.value("fits_total", outcome="failed") == 1
     assert worker.value("fits_total", outcome="fitted") == 0
-    assert (worker.cascade.on_trial, worker.cascade.live) == (False, None)
+    assert (worker.on_trial(), worker.cascade.live) == (False, None)
     assert not worker.file.exists()
 
 

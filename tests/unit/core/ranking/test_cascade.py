@@ -41,16 +41,20 @@ def test_linear_scores_are_served_while_no_forest_is_live() -> None:
     assert cascade.rerank(FEATURES, LINEAR).tolist() == LINEAR.tolist()
 
 
+def on_trial(cascade: Cascade) -> bool:
+    return cascade._trial is not None
+
+
 def test_a_challenger_that_is_better_becomes_live_after_its_trial() -> None:
     cascade = Cascade(NAMES, STILL)
     cascade.offer(stump(+1.0))
     learn(cascade, 2)
-    assert (cascade.on_trial, cascade.live, cascade.last_decision) == (True, None, None)
+    assert (on_trial(cascade), cascade.live, cascade.last_decision) == (True, None, None)
     assert cascade.rerank(FEATURES, LINEAR).tolist() == LINEAR.tolist()
     learn(cascade, 1)
     assert cascade.last_decision == Decision(True, 3, 1.0, pytest.approx(1 / 3))
     assert cascade.rerank(FEATURES, LINEAR).argmax() == TARGET
-    assert (cascade.decisions, cascade.on_trial, cascade.live_rank.value) == (1, False, 1.0)
+    assert (cascade.decisions, on_trial(cascade), cascade.live_rank.value) == (1, False, 1.0)
 
 
 @pytest.mark.parametrize("gain", [-1.0, 0.0])
@@ -76,7 +80,7 @@ def test_lists_without_their_target_decide_nothing() -> None:
     cascade.offer(stump(+1.0))
     for _ in range(10):
         cascade.learn(FEATURES, LINEAR, -1, 0)
-    assert (cascade.on_trial, len(cascade.training_set().ends)) == (True, 0)
+    assert (on_trial(cascade), len(cascade._past)) == (True, 0)
 
 
 def test_a_new_offer_takes_the_place_of_the_one_on_trial() -> None:

@@ -16,8 +16,9 @@ from stream_rec.core.presets import CANDIDATES_PER_SOURCE, PRESETS, SOURCE_NAMES
 from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.rules import exclude_rows
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.ranking.workspace import ABSENT, Workspace, item_side, new_workspace, tables_of
+from stream_rec.core.ranking.workspace import ABSENT, ItemSide, Workspace, new_workspace, tables_of
 from stream_rec.core.recommend import Recommender
+from stream_rec.core.sources.cooc import pair_rates
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import evidence as twin
@@ -34,6 +35,14 @@ class Gathered(NamedTuple):
     evidence: Evidence
     scratch: Scratch
     workspace: Workspace
+
+
+def item_side(items: ItemTable) -> ItemSide:
+    return ItemSide(
+        items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
+        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark),
+        items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms,
+    )  # fmt: skip
 
 
 def gather(items: ItemTable, user: UserView, preset: Preset, excluded: frozenset[int]) -> Gathered:

@@ -16,7 +16,6 @@ from stream_rec.core.sources.factors import context_table
 from stream_rec.core.sources.own import gain_tables
 from stream_rec.core.state.item_layout import CoocArrays, FactorArrays, Facts
 from stream_rec.core.state.item_text import TextArrays
-from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
@@ -99,15 +98,6 @@ def tables_of(preset: Preset) -> Tables:
     votes, context = vote_table(cooc, cooc.history), context_table(preset.factors)
     fusion, recent = fusion_weights(preset.fusion, N_SOURCES), vote_table(cooc, min(RECENT_ITEMS, cooc.history))
     return Tables(votes, ahead, behind, context, np.array(scalars), pair.weights, np.array(rates), fusion, recent)
-
-
-def item_side(items: ItemTable) -> ItemSide:
-    """Return the arrays of the table; valid until it grows."""
-    return ItemSide(
-        items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
-        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark),
-        items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms,
-    )  # fmt: skip
 
 
 def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:

@@ -17,8 +17,8 @@ from benchmarks.kernels.stages import stage_us
 from benchmarks.kernels.timing import least_us
 from benchmarks.kernels.visitors import visitors
 from stream_rec.core.presets import PRESETS
-from stream_rec.core.recommend import NO_ROWS, Recommender
-from stream_rec.core.types import LIST_SIZE, UserView
+from stream_rec.core.recommend import Recommender
+from stream_rec.core.types import LIST_SIZE, NO_ROWS, UserView
 
 SIZES = (3_700, 100_000, 1_000_000)
 USERS = 256

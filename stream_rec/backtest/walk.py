@@ -12,10 +12,9 @@ import numpy.typing as npt
 from stream_rec.backtest.baselines.protocol import Baseline, Moment
 from stream_rec.backtest.progress import Progress
 from stream_rec.backtest.stream import Moments, Stream
-from stream_rec.core.types import LIST_SIZE, Int32Array
+from stream_rec.core.types import LIST_SIZE, NO_ROWS, Int32Array
 
 NOT_SCORED = -1
-_NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 Places = npt.NDArray[np.int8]
 """int8[n]: 1-based place of each event's item in the list made before it, 0 = not listed, `NOT_SCORED`."""
@@ -37,7 +36,7 @@ class Protocol:
     def excluded(self, moment: Moment) -> Int32Array:
         """Return the rows to leave out."""
         if self.exclude == "nothing":
-            return _NO_ROWS
+            return NO_ROWS
         if self.exclude == "session":
             return moment.rows[np.searchsorted(moment.sessions, moment.session) :]
         return moment.rows if self.exclude == "had" else moment.rows[-1:]

@@ -29,10 +29,8 @@ from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.pair_counts import CountRates, FramePlace, apply_counts
 from stream_rec.core.state.ranker_weights import RANKER_KEY, RANKER_SHARD
-from stream_rec.core.types import SOURCE_TOPICS, Int32Array, Int64Array
+from stream_rec.core.types import NO_ROWS, SOURCE_TOPICS, Int32Array, Int64Array
 from stream_rec.errors import ConfigError
-
-NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 
 @dataclass(slots=True)

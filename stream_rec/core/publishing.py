@@ -9,11 +9,11 @@ import numpy as np
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import NO_ROWS, Orders, Recommendation, Recommender
+from stream_rec.core.recommend import Orders, Recommendation, Recommender
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import KIND_MASK, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
+from stream_rec.core.types import KIND_MASK, NO_ROWS, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
 
 _FORGET_GAPS = 1.0 / 5_000
 

@@ -33,7 +33,6 @@ from stream_rec.core.types import (
 )
 
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
-NO_ROWS: Int32Array = np.empty(0, np.int32)
 
 
 class Recommendation(NamedTuple):

@@ -18,6 +18,8 @@ Float16Array = npt.NDArray[np.float16]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
+NO_ROWS: Int32Array = np.empty(0, np.int32)
+
 LIST_SIZE = 20
 """Items in a published list."""
 

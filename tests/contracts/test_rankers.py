@@ -12,9 +12,10 @@ from stream_rec.core.features import FEATURES
 from stream_rec.core.presets import SOURCE_NAMES, FusionParams, Preset
 from stream_rec.core.ranking.fusion import fusion_weights
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, pinned_weights
-from stream_rec.core.recommend import NO_ROWS, Recommendation, Recommender, context_of
+from stream_rec.core.recommend import Recommendation, Recommender, context_of
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import NO_ROWS
 from stream_rec.errors import ConfigError
 from tests.twins import sources as twin
 from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user

@@ -9,9 +9,9 @@ from stream_rec.core.presets import CANDIDATES_PER_SOURCE, SOURCE_NAMES
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float64Array, Int32Array, UserView
+from stream_rec.core.types import NO_ROWS, Float64Array, Int32Array, UserView
 from tests.twins import kernels
 from tests.twins.kernels import PROPOSING
 from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user

@@ -10,7 +10,8 @@ from benchmarks.kernels.numpy_twin import NumpyTwin
 from benchmarks.kernels.stages import Stages
 from benchmarks.kernels.visitors import EVENTS, visitors
 from stream_rec.core.presets import PRESETS
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
+from stream_rec.core.types import NO_ROWS
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from stream_rec.core.features import CURVES, FEATURES
 from stream_rec.core.presets import PRESETS, SOURCE_NAMES, HopParams, Preset
 from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.ranking.select import Scratch
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import UserView, item_hash
+from stream_rec.core.types import NO_ROWS, UserView, item_hash
 from tests.twins import sources as twin
 from tests.twins.kernels import propose
 from tests.twins.small_shop import small_shop, some_user

@@ -14,10 +14,10 @@ from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.ranking.linear import PINNED
 from stream_rec.core.ranking.second_stage import SecondStage
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
-from stream_rec.core.types import UserView
+from stream_rec.core.types import NO_ROWS, UserView
 from tests.twins.plane_shop import SMALL, START_MS, Backwards, PlaneShop, listed
 from tests.twins.small_shop import small_shop, some_user
 

@@ -7,8 +7,9 @@ import pytest
 
 from stream_rec.core.features import SECOND_FEATURES
 from stream_rec.core.looks import FreshLook, ServedLook
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
+from stream_rec.core.types import NO_ROWS
 from tests.twins.plane_shop import SMALL, START_MS, Backwards, PlaneShop
 from tests.twins.small_shop import nobody, small_shop, some_user
 

@@ -23,14 +23,14 @@ from stream_rec.core.publishing import view_of
 from stream_rec.core.ranking.contest import ENOUGH_LOOKS, Contest
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.linear import listwise_gradient
-from stream_rec.core.recommend import NO_ROWS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.marks import HIDDEN
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.training import Sampling
-from stream_rec.core.types import UserView
+from stream_rec.core.types import NO_ROWS, UserView
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
 from tests.twins.small_shop import dump
 

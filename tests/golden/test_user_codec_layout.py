@@ -16,6 +16,7 @@ from stream_rec.core.state.user_codec import (
     chunk_key,
     deadline_key,
     decode_head,
+    encode_head,
     head_key,
     marks_key,
     parse_deadline_key,
@@ -63,7 +64,7 @@ HEAD = (
     "01"
     "02"
     "02"
-    "0000"  # event ids, list, marks, factor bytes
+    "0000"  # event ids, list, marks, more bytes
     "bbaa000000000000"
     "ddcc000000000000"  # line hashes
     "0f0e0d0c0b0a"
@@ -91,6 +92,13 @@ def test_head_of_version_1_and_marks_of_version_2_and_index() -> None:
         (b"hu1", sealed(HEAD), True),
         (b"d\0\0\0\0\0\1\0\0u1", b"", False),
     ]
+
+
+def test_what_a_head_has_behind_its_list_is_passed_over() -> None:
+    longer = HEAD.replace("0102020000bbaa", "0102020300bbaa") + "abcdef"
+    state, plain = decode_head("u1", sealed(longer), 1000), decode_head("u1", sealed(HEAD), 1000)
+    assert state.last_list.tolist() == plain.last_list.tolist() == [9, 8]
+    assert encode_head(state) == encode_head(plain)
 
 
 def test_hidden_items_of_version_1_are_read() -> None:

@@ -85,7 +85,6 @@ def user_states(draw: st.DrawFn) -> UserState:
     for item_hash, flag, session in draw(st.lists(MARKS, max_size=70)):
         state.marks.add(item_hash, flag, session)
     state.publish(np.array(draw(st.lists(HASHES, max_size=25)), np.uint64), draw(TIMES))
-    state.factors = draw(st.binary(max_size=40))
     return state
 
 

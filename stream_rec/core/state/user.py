@@ -35,8 +35,6 @@ class UserState:
         uint64[<= 20] item hashes of the list published last, best first, and when it was generated (0 none).
     marks, marks_stored
         Items the user turned down; how many of them the stored head counts.
-    factors
-        Opaque bytes kept for per-user factors; empty in this version.
     pending_lines
         Lines of this round, which the item table cannot have counted yet; not stored.
     stored_deadline_ms
@@ -47,7 +45,6 @@ class UserState:
         "as_of_ms",
         "event_ids",
         "events_applied",
-        "factors",
         "first_seen_ms",
         "generation",
         "history",
@@ -84,7 +81,6 @@ class UserState:
         self.list_published_ms = 0
         self.marks = Marks()
         self.marks_stored = 0
-        self.factors = b""
         self.pending_lines = 0
         self.stored_deadline_ms = 0
 

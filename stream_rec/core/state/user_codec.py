@@ -4,12 +4,12 @@ Bodies, between the stamp and the checksum of `user_records`; little-endian::
 
     head    events_applied u32 | n_total u32 | session i32 | session_key u64
             session_deadline, last_event, as_of, list_published, first_seen: 5 x i64 ms
-            n_event_ids u8 | n_list u8 | n_marks u8 | factor_bytes u16
-            last min(n_total, 32) lines | event ids u64 | list u64 | factors
+            n_event_ids u8 | n_list u8 | n_marks u8 | more_bytes u16, 0
+            last min(n_total, 32) lines | event ids u64 | list u64 | more_bytes, passed over
     chunk   lines 32k..32k+31, written when the last of them exists
     marks   item hashes n x u64 | sessions n x i32 | flags n x u8, oldest first (version 1: hidden items, hashes only)
 
-A full head is 1,019 bytes without factors; 64 marked items would not fit, and change rarely.
+A full head is 1,019 bytes; 64 marked items would not fit, and change rarely.
 
 Keys: ``h`` user | ``c`` u32 BE chunk, user | ``x`` user | ``d`` u64 BE deadline, user (local index, no value).
 
@@ -81,7 +81,7 @@ def parse_deadline_key(key: bytes) -> tuple[int, bytes]:
 
 
 def encode_head(state: UserState) -> bytes:
-    """Return the head record; the state is not changed. At most 1,019 bytes + factors; about 5 µs."""
+    """Return the head record; the state is not changed. At most 1,019 bytes; about 5 µs."""
     n_total = state.history.n_total
     published = state.last_list
     clicks, purchases = state.offsets
@@ -103,10 +103,10 @@ def encode_head(state: UserState) -> bytes:
         len(state.event_ids),
         len(published),
         len(state.marks),
-        len(state.factors),
+        0,
     )
     lines = encode_lines(state.history, max(0, n_total - CHUNK_LINES), n_total)
-    return seal(b"".join((fixed, *lines, encode_hashes(state.event_ids), published.tobytes(), state.factors)))
+    return seal(b"".join((fixed, *lines, encode_hashes(state.event_ids), published.tobytes())))
 
 
 def puts_of(state: UserState) -> list[Put]:
@@ -183,11 +183,11 @@ def decode_head(user_id: str, data: bytes, history_events: int) -> UserState:
     (
         _, _, state.generation, state.offsets[0], state.offsets[1], state.events_applied, n_total, state.session,
         state.session_key, state.session_deadline_ms, state.last_event_ms, state.as_of_ms,
-        state.list_published_ms, state.first_seen_ms, n_ids, n_list, state.marks_stored, n_factors,
+        state.list_published_ms, state.first_seen_ms, n_ids, n_list, state.marks_stored, more_bytes,
     ) = _HEAD.unpack_from(data)  # fmt: skip
     n_lines = min(n_total, CHUNK_LINES)
     ids_at = _HEAD.size + n_lines * LINE_BYTES
-    end = ids_at + 8 * (n_ids + n_list) + n_factors
+    end = ids_at + 8 * (n_ids + n_list) + more_bytes
     if len(data) != end + CRC.size or n_ids > EVENT_IDS or n_list > LIST_SIZE or state.marks_stored > MARKED_ITEMS:
         raise wrong_size(what, end + CRC.size, len(data))
     if n_lines:
@@ -195,7 +195,6 @@ def decode_head(user_id: str, data: bytes, history_events: int) -> UserState:
         state.history = History.from_lines(history_events, n_total, *lines, state.session)
     state.event_ids = decode_hashes(data, ids_at, n_ids)
     state.last_list = np.frombuffer(data, np.uint64, n_list, ids_at + 8 * n_ids)
-    state.factors = data[end - n_factors : end]
     state.stored_deadline_ms = state.session_deadline_ms
     return state
 

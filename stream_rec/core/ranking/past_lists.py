@@ -47,7 +47,7 @@ class PastLists:
 
     Notes
     -----
-    Memory: 60 · (2 F + 4) + 14 bytes a list, so 24,000 lists of 35 features are 107 MB, taken as they come. Features
+    Memory: 60 · (2 F + 4) + 14 bytes a list, so 24,000 lists of 33 features are 101 MB, taken as they come. Features
     are kept raw, as float16, and not as bins: edges then follow what the shop is like at each fit, and a forest needs
     none of an older one's. Three digits are more than 64 bins tell apart. Values beyond ±65,504 are cut there.
 
@@ -100,7 +100,7 @@ class PastLists:
     def training_set(self) -> TrainingLists:
         """Return a copy of all lists held, oldest first, without the places that short lists leave empty.
 
-        O(lists · 60 · F): about 0.1 s for 24,000 lists of 35 features.
+        O(lists · 60 · F): about 0.1 s for 24,000 lists of 33 features.
         """
         held, capacity = len(self), len(self._sizes)
         order = np.arange(self._kept - held, self._kept) % capacity

@@ -7,7 +7,7 @@ import logging
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from benchmarks.bench_table import tables_of
 from benchmarks.suite import QUICK, Bench, Figures, Plan
@@ -33,13 +33,18 @@ def run(as_json: bool, quick: bool, log: Path | None, kafka: str | None) -> None
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # clients retry while topics appear: nothing to tell
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     figures = _measure(QUICK if quick else Plan(), _log(log), kafka)
-    if as_json:
-        print(json.dumps(figures.as_json()))
+    show(figures.as_json() if as_json else tables_of(figures))
+
+
+def show(result: dict[str, object] | RenderableType) -> None:
+    """Print figures for machines, as JSON, or tables for people."""
+    if isinstance(result, dict):
+        print(json.dumps(result))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH_WITHOUT_TERMINAL)
-    console.print(tables_of(figures))
+    console.print(result)
 
 
 def _measure(plan: Plan, log: Path | None, kafka: str | None) -> Figures:

@@ -6,9 +6,6 @@ of the candidates that are pending themselves, which the kernel leaves as it was
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +19,7 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.types import UserView
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
+from tests.twins.events import Record, event_record
 from tests.twins.kernels import propose
 
 DAY_MS = 86_400_000
@@ -31,15 +29,6 @@ DYADIC = CoocParams(decay_ms=1e18, window=2, neighbours=50, candidate_power=0.2)
 FADING = CoocParams(decay_ms=2.0 * DAY_MS, window=5, neighbours=50, distance_power=0.7, other_power=0.5)
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
 
 
 class Shop:
@@ -66,10 +55,9 @@ class Shop:
     def _event(self, user: str, item: str) -> Record:
         self.now_ms += int(self.rng.choice([DAY_MS // 24, DAY_MS // 2])) if self.preset.cooc is FADING else 0
         event = str(self.rng.choice(["view_item", "add_to_wishlist", "purchase"]))
-        fields = {"event": event, "event_id": str(self.offset), "user_id": user, "item_id": item}
-        fields |= {"timestamp_ms": self.now_ms, "session_id": f"s{self.rng.integers(2)}"}
         self.offset += 1
-        return Record("clicks", 0, self.offset, self.now_ms, user.encode(), msgspec.json.encode(fields))
+        visit = f"s{self.rng.integers(2)}"
+        return event_record(self.offset, user, item, self.now_ms, event=event, session_id=visit)
 
     def round(self, records: list[Record]) -> bytes:
         result = self.users.process({0: records}, {0: self.store}, None)

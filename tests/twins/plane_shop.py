@@ -17,18 +17,10 @@ from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.types import Float32Array
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
+from tests.twins.events import Record, event_record
 
 START_MS = 1_700_000_000_000
 SMALL = Preset(factors=FactorParams(dimensions=4, negatives=4))
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
 
 
 class PlaneShop:
@@ -50,9 +42,7 @@ class PlaneShop:
 
     def record(self, user: str, item: str, at_ms: int, **changes: Any) -> Record:
         self.offset += 1
-        event = {"event": "view_item", "event_id": str(self.offset), "user_id": user, "item_id": item}
-        value = msgspec.json.encode(event | {"timestamp_ms": START_MS + at_ms} | changes)
-        return Record("clicks", 0, self.offset, START_MS + at_ms, user.encode(), value)
+        return event_record(self.offset, user, item, START_MS + at_ms, **changes)
 
     def send(self, *records: Record) -> RoundResult:
         result = self.users.process({0: records}, {0: self.store}, None)

@@ -16,21 +16,13 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.types import POSITIVE_KINDS
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
+from tests.twins.events import event_record
 from tests.twins.small_shop import dump
 
 NOW_MS = 1_700_000_000_000
 NO_WEIGHTS = SignalParams(add_to_wishlist=1.0, add_to_cart=1.0, purchase=1.0)
 EVERY_PRESET = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
 NEGATIVE = pytest.mark.parametrize("kind", ["dislike", "hide", "remove_from_cart", "refund"])
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
 
 
 class Listed(NamedTuple):
@@ -60,9 +52,7 @@ class Shop:
     def event(self, user: str, kind: str, item: str, visit: int = 1) -> Listed:
         """The list published for one event of a user's visit number `visit`."""
         self.offset += 1
-        fields = {"event": kind, "event_id": str(self.offset), "user_id": user, "item_id": item}
-        fields |= {"timestamp_ms": NOW_MS, "session_id": f"{user}-{visit}"}  # type: ignore[dict-item]
-        record = Record("clicks", 0, self.offset, NOW_MS, user.encode(), msgspec.json.encode(fields))
+        record = event_record(self.offset, user, item, NOW_MS, event=kind, session_id=f"{user}-{visit}")
         result = self.users.process({0: [record]}, {0: self.store}, NOW_MS)
         assert result.stats.applied == 1
         return self._written(result)[user]

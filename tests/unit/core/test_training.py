@@ -5,9 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -32,20 +30,12 @@ from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.training import Sampling
 from stream_rec.core.types import NO_ROWS, UserView
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
+from tests.twins.events import event_record
 from tests.twins.small_shop import dump
 
 CONTINUE, VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
 VISIT_ALONE = VISIT | CONTEXT_ALONE
 SMALL = Preset(factors=FactorParams(dimensions=4, negatives=4), ranker=RankerParams(visit_examples=2))
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
 
 
 class Shop:
@@ -61,16 +51,7 @@ class Shop:
 
     def send(self, user: str, item: str, session: str, **changes: object) -> RoundResult:
         self.offset += 1
-        event = {
-            "event": "view_item",
-            "event_id": str(self.offset),
-            "user_id": user,
-            "item_id": item,
-            "timestamp_ms": 1000 * self.offset,
-            "session_id": session,
-        }
-        value = msgspec.json.encode(event | changes)
-        record = Record("clicks", 0, self.offset, 1000 * self.offset, user.encode(), value)
+        record = event_record(self.offset, user, item, 1000 * self.offset, session_id=session, **changes)
         result = self.users.process({0: [record]}, {0: self.store}, None)
         self.store.write(result.puts.get(0, []), 0)
         for frame in result.frames.values():
@@ -345,14 +326,9 @@ def test_reading_never_creates_state() -> None:
     items, stored = dump(shop.items), dict(shop.store.scan(b""))
     refused = shop.send("nobody", "A", "1", timestamp_ms=-1)
     assert (refused.stats.dead, refused.puts, refused.frames, refused.lists) == (1, {}, {}, [])
-    repeated = Record("clicks", 0, 1, 1000, b"visitor-0", stored_event("visitor-0", "A"))
+    repeated = event_record(1, "visitor-0", "A", 1000)
     again = shop.users.process({0: [repeated]}, {0: shop.store}, None)
     assert (again.stats.duplicates, again.puts, again.frames, again.lists) == (1, {}, {}, [])
     shop.users.sweep(0, MemoryUserStore(), 0, None, 10)
     assert shop.users.cache.load(0, [b"stranger"], shop.store)[b"stranger"].state.n_total == 0
     assert (dump(shop.items), dict(shop.store.scan(b""))) == (items, stored)
-
-
-def stored_event(user: str, item: str) -> bytes:
-    event = {"event": "view_item", "event_id": "1", "user_id": user, "item_id": item, "timestamp_ms": 1000}
-    return msgspec.json.encode(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,17 +14,9 @@ from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
+from tests.twins.events import Record, event_record
 
 NOW_MS = 1_700_000_000_000
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Shop:
@@ -41,17 +33,11 @@ class Shop:
         self.frames = 0
 
     def record(self, user: str, item: str, **changes: Any) -> Record:
-        event = {
-            "event": "view_item",
-            "event_id": f"{user}-{item}-{self.offsets}",
-            "user_id": user,
-            "item_id": item,
-            "timestamp_ms": NOW_MS,
-        } | changes
-        topic = "purchases" if event["event"] == "purchase" else "clicks"
+        fields = {"event_id": f"{user}-{item}-{self.offsets}"} | changes
+        topic = "purchases" if fields.get("event") == "purchase" else "clicks"
         offset = self.offsets[topic]
         self.offsets[topic] += 1
-        return Record(topic, 0, offset, NOW_MS, user.encode(), msgspec.json.encode(event))
+        return event_record(offset, user, item, NOW_MS, topic, **fields)
 
     def send(self, *records: Record) -> RoundResult:
         return self.write(self.plane.process({0: records}, {0: self.store}, NOW_MS + 1))

@@ -95,7 +95,8 @@ class NaiveWork:
             return None
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
         rank_ms = state.as_of_ms + self._publisher.usual_gap_ms
-        published = self._publisher.publish(record.partition, state, state.session, record, list_id, now_ms, rank_ms)
+        ranked = self._publisher.rank(state, state.session, rank_ms)
+        published = self._publisher.publish(record.partition, state, ranked, record, list_id, now_ms)
         state.pending_lines = 0
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
         delta = self._learner.take_frames(self._stats).get(SHARD)

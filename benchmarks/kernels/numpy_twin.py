@@ -20,18 +20,18 @@ from stream_rec.core.ranking.reasons import RECENT_ITEMS
 from stream_rec.core.ranking.workspace import FACTORS, OWN_CANDIDATES, POPULAR_CANDIDATES, POPULARITY
 from stream_rec.core.recommend import context_of
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UserView
 
 Array = npt.NDArray[Any]
 
 
 class TwinList(NamedTuple):
-    """Rows best first, their scores, reasons (row or -1), and each source's part float32[sources, k]."""
+    """Rows best first, their scores, reasons (row or -1), and the source that added most to each."""
 
     rows: Int32Array
     scores: Float64Array
     because: Int32Array
-    parts: Float32Array
+    sources: Int64Array
 
 
 class NumpyTwin:
@@ -63,7 +63,9 @@ class NumpyTwin:
         parts = np.zeros((len(SOURCE_NAMES), len(best)), np.float32)
         known = SOURCE_OF_FEATURE >= 0
         np.add.at(parts, SOURCE_OF_FEATURE[known], (theta[:, None] * features[:, best])[known])
-        return TwinList(rows[best], (theta @ features)[best].astype(np.float64), self._because(user, rows[best]), parts)
+        listed, scores = rows[best], (theta @ features)[best].astype(np.float64)
+        sources = np.where(ranks[:, listed] >= 0, parts, -np.inf).argmax(axis=0)
+        return TwinList(listed, scores, self._because(user, listed), sources)
 
     def _votes(self, user: UserView, most: int) -> tuple[Int32Array, Float64Array]:
         """The last items, newest first, and k^-hp · xs of each."""

@@ -85,10 +85,10 @@ def _staged(
         every[c] = c
     m = best_of(every, scores, n, best, best_scores)
     at[12] = _now_ns(time)
-    listed, _, _, _ = explain_places(item, user, t, w, best[:m], True, theta)
+    listed = explain_places(item, user, t, w, best[:m], True, theta)
     flag_session(w.in_session, rows, sessions, session, 0)
     at[13] = _now_ns(time)
-    return listed
+    return listed[1]
 
 
 class Stages:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.core.gradients import RoundGradients, encode_part
+from stream_rec.core.compiled import entry
+from stream_rec.core.gradients import RoundGradients, encode_part, round_at
 from stream_rec.core.presets import FactorParams
+from stream_rec.core.ranking.blocks import ItemBlock, factors_at
 from stream_rec.core.sources.factors import context_table, factor_gradient
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.ranker_weights import RANKER_SHARD
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import Int32Array
+from stream_rec.core.types import Float64Array, Int32Array, Int64Array
 
 _SEED_BITS = (1 << 64) - 1
+
+
+@entry()
+def _add_gradient(
+    items: Int64Array, out: Int64Array, rows: Int32Array, sessions: Int32Array, session: int, table: Float64Array,
+    x: int, n_rows: int, seed: np.uint64, negatives: int, negligible: float, entry: int,
+) -> None:  # fmt: skip
+    context, back, members = round_at(out)
+    factor_gradient(
+        factors_at(items), rows, sessions, session, table, x, n_rows, seed, negatives, negligible, context, back,
+        members, entry,
+    )  # fmt: skip
 
 
 class FactorLearner:
@@ -27,6 +41,7 @@ class FactorLearner:
     def __init__(self, params: FactorParams, items: ItemTable, n_shards: int) -> None:
         self._params = params
         self._items = items
+        self._item_block = ItemBlock(items)
         self._n_shards = n_shards
         self._table = context_table(params)
         self.round = RoundGradients(params.dimensions, params.negatives + 1 + params.history)
@@ -47,10 +62,9 @@ class FactorLearner:
             return
         out.reserve()
         history = state.history
-        factor_gradient(
-            self._items.factor_arrays(), history.rows_view(), history.sessions_view(), state.session, self._table,
-            row, self._items.n, np.uint64(seed & _SEED_BITS), params.negatives, params.negligible, out.context,
-            out.back, out.members, out.n,
+        _add_gradient(
+            self._item_block.current(), out.block, history.rows_view(), history.sessions_view(), state.session,
+            self._table, row, self._items.n, np.uint64(seed & _SEED_BITS), params.negatives, params.negligible, out.n,
         )  # fmt: skip
         out.commit(*place)
 

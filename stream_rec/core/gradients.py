@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream_rec.core.compiled import entry
+from stream_rec.core.compiled import entry, inner
+from stream_rec.core.kernel_memory import block_of, float32_at, float32_rows_at, int32_at
 from stream_rec.core.types import SOURCE_TOPICS, Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
@@ -69,6 +70,17 @@ class Members(NamedTuple):
     n_targets: Int32Array
 
 
+@inner(allocates=True)
+def round_at(b: Int64Array) -> tuple[Float32Array, Float32Array, Members]:
+    """Return context, back and members behind `RoundGradients.block`."""
+    entries, d, most = b[0], b[1], b[2]
+    members = Members(
+        int32_at(b[5], entries * most), float32_at(b[6], entries * most), int32_at(b[7], entries + 1),
+        int32_at(b[8], entries),
+    )  # fmt: skip
+    return float32_rows_at(b[3], entries, d), float32_rows_at(b[4], entries, d), members
+
+
 class RoundGradients:
     """Collects the gradients of a round.
 
@@ -86,6 +98,8 @@ class RoundGradients:
     context, back : float32[>= n, d]
         z and dz of each entry.
     members : Members
+    block : int64[9]
+        All three as a kernel takes them (`round_at`); another one when they have grown.
     """
 
     def __init__(self, dimensions: int, most_members: int) -> None:
@@ -113,6 +127,7 @@ class RoundGradients:
             for new, old in zip(members, self.members, strict=True):
                 new[: len(old)] = old
         self.context, self.back, self.members = context, back, members
+        self.block = block_of(entries, d, self._most, context, back, *members)
 
     def reserve(self) -> None:
         """Make room for one more entry."""

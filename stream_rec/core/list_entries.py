@@ -60,7 +60,7 @@ def _put_score(out: UInt8Array, at: int, score: float) -> int:
 
 @entry()
 def write_entries(
-    rows: Int32Array, scores: Float64Array, sources: UInt8Array, because: Int32Array, text: UInt8Array,
+    rows: Int32Array, scores: Float64Array, sources: Int32Array, because: Int32Array, text: UInt8Array,
     places: Int64Array, pieces: Int64Array, out: UInt8Array,
 ) -> int:  # fmt: skip
     """Write the entries of a list, each with a comma behind it.
@@ -68,7 +68,7 @@ def write_entries(
     Parameters
     ----------
     rows, scores, sources, because
-        int32[n], float64[n], uint8[n], int32[n] of a `Recommendation`; `because` is -1 where there is no reason.
+        int32[n], float64[n], int32[n], int32[n] of a `Recommendation`; `because` is -1 where there is no reason.
     text
         uint8[bytes]: the arena.
     places

@@ -27,7 +27,6 @@ from stream_rec.core.types import (
     Int32Array,
     Int64Array,
     Ranked,
-    UInt8Array,
     UInt16Array,
     UserView,
 )
@@ -36,15 +35,13 @@ _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
 
 
 class Recommendation(NamedTuple):
-    """One list.
-
-    `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did. `parts`
-    float32[sources, n]: what each source added to each score.
-    """
+    """One list; `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did."""
 
     ranked: Ranked
     because: Int32Array
-    parts: Float32Array
+
+
+_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below return: one array is handed over faster
 
 
 class SecondLook(NamedTuple):
@@ -72,8 +69,11 @@ class Orders(NamedTuple):
 def _rank(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, k: int, explained: bool,
-) -> tuple[int, Int32Array, Float64Array, Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
-    """Gather and order; `explained` asks for the list itself, too: what a second stage is to reorder has none yet."""
+) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
+    """Gather and order; return the number of candidates, int32[4, m] and the scores of the list.
+
+    Without `explained` only the places in the union are filled in: what a second stage reorders is no list yet.
+    """
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
@@ -83,17 +83,20 @@ def _rank(
     for c in range(n):
         every[c] = c
     m = best_of(every, scores, n, best, best_scores)
-    best = best[:m]
-    listed, by, because, parts = explain_places(item, user, t, w, best[: m if explained else 0], linear, theta)
-    return n, best, best_scores[:m], listed, by, because, parts
+    if explained:
+        return n, explain_places(item, user, t, w, best[:m], linear, theta), best_scores[:m]
+    places = np.empty((4, m), np.int32)
+    for c in range(m):
+        places[_PLACE, c] = best[c]
+    return n, places, best_scores[:m]
 
 
 @entry()
 def _explain(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, best: Int32Array,
-) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:  # fmt: skip
-    """Return the list of the places `best`, whose evidence the workspace still holds."""
+) -> Int32Array:  # fmt: skip
+    """Return the list of the places `best`, whose evidence the workspace still holds, as int32[4, m]."""
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
     return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
@@ -102,10 +105,11 @@ def _explain(
 @inner(allocates=True)
 def explain_places(
     item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
-) -> tuple[Int32Array, UInt8Array, Int32Array, Float32Array]:
-    """Return the rows at the places `best`, the source that added most, the reason, and every source's part."""
+) -> Int32Array:
+    """Return int32[4, m]: the places `best`, their rows, the reason of each, and the source that added most."""
     m = len(best)
-    rows, by = np.empty(m, np.int32), np.zeros(m, np.uint8)
+    listed = np.empty((4, m), np.int32)
+    rows = listed[_ROW]
     if linear:
         parts = contributions(w.features, theta, best, N_SOURCES)
     else:
@@ -115,13 +119,15 @@ def explain_places(
                 ranks[s, c] = w.ranks[s, best[c]]
         parts = fusion_shares(ranks, m, t.fusion)
     for c in range(m):
-        rows[c] = w.rows[best[c]]
+        listed[_PLACE, c], rows[c], listed[_SOURCE, c] = best[c], w.rows[best[c]], 0
         largest = np.float32(-np.inf)
         for s in range(N_SOURCES):
             if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
-                largest, by[c] = parts[s, c], s
+                largest, listed[_SOURCE, c] = parts[s, c], s
     because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, t.recent_votes, rows, w.slot)
-    return rows, by, because, parts
+    for c in range(m):
+        listed[_BECAUSE, c] = because[c]
+    return listed
 
 
 @entry()
@@ -190,22 +196,24 @@ class Recommender:
         theta, linear = self._theta(user)
         second = self.second if thorough and linear and self.pinned is None else None
         k = self.list_size if second is None else max(self.list_size, SECOND_CANDIDATES)
-        _, best, scores, rows, by, because, parts = _rank(block, *user, linear, theta, k, second is None)
+        _, listed, scores = _rank(block, *user, linear, theta, k, second is None)
         if second is not None:
+            best = listed[_PLACE]
             if len(best):
                 m = min(len(best), SECOND_CANDIDATES)
                 features = _second(block, *user, best[:m], scores[:m])
                 again = second.rerank(features, scores[:m].astype(np.float32))
                 best, scores = _reordered(best, np.append(again, scores[m:]), m, self.list_size)
-            rows, by, because, parts = _explain(block, *user, linear, theta, best)
+            listed = _explain(block, *user, linear, theta, best)
         clear_exclusions(self._scratch, excluded)
-        return Recommendation(Ranked(rows, scores, by), because, parts)
+        return Recommendation(Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE])
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
         block, context = self._prepared(excluded), context_of(user)
         learned = self.items.ranker.serving[context]
-        n, best, scores, *_ = _rank(block, *user, True, learned, SECOND_CANDIDATES, False)
+        n, listed, scores = _rank(block, *user, True, learned, SECOND_CANDIDATES, False)
+        best = listed[_PLACE]
         second = None
         if self.second is not None and len(best):
             features = _second(block, *user, best, scores)

@@ -99,12 +99,12 @@ class UserView(NamedTuple):
 class Ranked(NamedTuple):
     """One order over all candidates, best first.
 
-    `rows` int32[n], `scores` float64[n], `sources` uint8[n]: index of the source that contributed most.
+    `rows` int32[n], `scores` float64[n], `sources` int32[n]: index of the source that contributed most.
     """
 
     rows: Int32Array
     scores: Float64Array
-    sources: UInt8Array
+    sources: Int32Array
 
 
 def item_hash(item_id: str) -> int:

@@ -10,12 +10,13 @@ import pytest
 
 from stream_rec.core.features import FEATURES
 from stream_rec.core.presets import SOURCE_NAMES, FusionParams, Preset
-from stream_rec.core.ranking.fusion import fusion_weights
-from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, pinned_weights
+from stream_rec.core.ranking.evidence import Evidence
+from stream_rec.core.ranking.fusion import fusion_shares, fusion_weights
+from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, pinned_weights
 from stream_rec.core.recommend import Recommendation, Recommender, context_of
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import NO_ROWS
+from stream_rec.core.types import NO_ROWS, Int32Array, UserView
 from stream_rec.errors import ConfigError
 from tests.twins import sources as twin
 from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
@@ -56,7 +57,7 @@ def make(request: pytest.FixtureRequest) -> Maker:
 
 
 def columns(recommendation: Recommendation) -> list[bytes]:
-    return [column.tobytes() for column in (*recommendation.ranked, recommendation.because, recommendation.parts)]
+    return [column.tobytes() for column in (*recommendation.ranked, recommendation.because)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -105,9 +106,8 @@ def test_evidence_alone_is_that_of_a_look(make: Maker, seed: int) -> None:
 def test_types_are_the_promised_ones(make: Maker) -> None:
     items = small_shop(1)
     found = make(items).recommend(some_user(1, items), NO_ROWS)
-    assert [column.dtype.name for column in found.ranked] == ["int32", "float64", "uint8"]
-    assert (found.because.dtype.name, found.parts.dtype.name) == ("int32", "float32")
-    assert found.parts.shape == (len(SOURCE_NAMES), 20)
+    assert [column.dtype.name for column in found.ranked] == ["int32", "float64", "int32"]
+    assert found.because.dtype.name == "int32"
 
 
 def test_a_short_union_is_ranked_whole(make: Maker) -> None:
@@ -120,7 +120,7 @@ def test_a_short_union_is_ranked_whole(make: Maker) -> None:
 
 def test_nothing_proposed_nothing_ranked(make: Maker) -> None:
     found = make(ItemTable(EVERY_SOURCE)).recommend(nobody(), NO_ROWS)
-    assert [len(column) for column in (*found.ranked, found.because, found.parts[0])] == [0, 0, 0, 0, 0]
+    assert [len(column) for column in (*found.ranked, found.because)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -152,22 +152,35 @@ def test_a_table_that_has_grown_since_is_ranked_with_its_new_items(make: Maker) 
     assert items.intern(f"new-{items.n - 1}") in recommender.recommend(nobody(), NO_ROWS).ranked.rows
 
 
-@pytest.mark.parametrize("make_summing", [with_fusion, with_pinned_weights])
-def test_the_sources_parts_add_up_to_the_score(make_summing: Maker) -> None:
-    items = small_shop(4)
-    found = make_summing(items).recommend(some_user(4, items), NO_ROWS)
-    np.testing.assert_allclose(found.parts.sum(axis=0), found.ranked.scores, rtol=1e-5)
-
-
-def test_learned_parts_are_what_the_features_of_each_source_add() -> None:
-    items = small_shop(4)
-    user, recommender = some_user(4, items), with_learned_weights(items)
+def listed_places(recommender: Recommender, user: UserView) -> tuple[Recommendation, Evidence, Int32Array]:
+    """A list, the evidence it was made from, and the places of its rows there."""
     found, evidence = recommender.recommend(user, NO_ROWS), recommender.look(user, NO_ROWS).evidence
+    return found, evidence, np.array([evidence.rows.tolist().index(row) for row in found.ranked.rows], np.int32)
+
+
+def test_the_sources_shares_add_up_to_the_fused_score() -> None:
+    items = small_shop(4)
+    found, evidence, places = listed_places(with_fusion(items), some_user(4, items))
+    shares = fusion_shares(evidence.ranks, len(evidence.rows), fusion_weights(items.preset.fusion, len(SOURCE_NAMES)))
+    np.testing.assert_allclose(shares[:, places].sum(axis=0), found.ranked.scores, rtol=1e-5)
+
+
+def test_pinned_contributions_add_up_to_the_score() -> None:
+    items = small_shop(4)
+    found, evidence, places = listed_places(with_pinned_weights(items), some_user(4, items))
+    added = contributions(evidence.features, pinned_weights(ALPHA), places, len(SOURCE_NAMES))
+    np.testing.assert_allclose(added.sum(axis=0), found.ranked.scores, rtol=1e-5)
+
+
+def test_learned_contributions_are_what_the_features_of_each_source_add() -> None:
+    items = small_shop(4)
+    user = some_user(4, items)
+    found, evidence, places = listed_places(with_learned_weights(items), user)
     theta = items.ranker.serving[context_of(user)]
-    places = [evidence.rows.tolist().index(row) for row in found.ranked.rows]
     added = theta[:, None] * evidence.features[:, places]
+    by_source = contributions(evidence.features, theta, places, len(SOURCE_NAMES))
     for source in range(len(SOURCE_NAMES)):
-        np.testing.assert_allclose(found.parts[source], added[source == SOURCE_OF_FEATURE].sum(axis=0), atol=1e-4)
+        np.testing.assert_allclose(by_source[source], added[source == SOURCE_OF_FEATURE].sum(axis=0), atol=1e-4)
     np.testing.assert_allclose(found.ranked.scores, added.sum(axis=0), atol=1e-4)
 
 

@@ -21,9 +21,9 @@ SCORES = st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 0.0005, 0.0015, -0.0
 
 def a_list(items: ItemTable, rows: list[int], scores: list[float], because: list[int]) -> Recommendation:
     n, sources = len(rows), len(KINDS)
-    by = np.arange(n, dtype=np.uint8) % sources
+    by = np.arange(n, dtype=np.int32) % sources
     ranked = Ranked(np.array(rows, np.int32), np.array(scores, np.float64), by)
-    return Recommendation(ranked, np.array(because, np.int32), np.zeros((sources, n), np.float32))
+    return Recommendation(ranked, np.array(because, np.int32))
 
 
 def read(text: bytes) -> list[tuple[str, float, str, list[str]]]:

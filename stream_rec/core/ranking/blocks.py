@@ -71,16 +71,23 @@ class ItemBlock:
 
 
 @inner(allocates=True)
+def factors_at(b: Int64Array) -> FactorArrays:
+    """Return the factors of the item table behind a block."""
+    n, d = b[0], b[2]
+    return FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), facts_at(b[5], n))
+
+
+@inner(allocates=True)
 def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
-    n, k, d, n_texts = b[0], b[1], b[2], b[19]
+    n, k, n_texts = b[0], b[1], b[19]
     facts = facts_at(b[5], n)
     cooc = CoocArrays(
         int32_rows_at(b[6], n, k), float32_rows_at(b[7], n, k), facts["neighbour_count"], facts["pair_mass"],
         facts["mass_vote"], facts["mass_candidate"],
     )  # fmt: skip
-    factors = FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), facts)
+    factors = factors_at(b)
     pair = PairRates(t.pairs, b[_PAIR_LANDMARK], rates[0], rates[1], rates[2], rates[3], rates[5:])
     texts = TextArrays(
         uint16_rows_at(b[12], n_texts, TERMS), uint8_rows_at(b[13], n_texts, TERMS), float32_at(b[14], n_texts),

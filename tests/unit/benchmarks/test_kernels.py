@@ -28,7 +28,7 @@ def test_the_numpy_twin_and_the_clocked_kernel_give_the_lists_that_are_served(ta
         assert served.ranked.rows.tolist() == expected.rows.tolist() == stages.rows_of(user).tolist()
         assert served.because.tolist() == expected.because.tolist()
         np.testing.assert_allclose(served.ranked.scores, expected.scores, rtol=1e-4)
-        np.testing.assert_allclose(served.parts, expected.parts, atol=1e-4)
+        assert served.ranked.sources.tolist() == expected.sources.tolist()
 
 
 def test_every_row_is_full_of_different_neighbours(table: BigTable) -> None:

@@ -12,9 +12,9 @@ from stream_rec.core.lists import REASON_KINDS, ListEncoder
 from stream_rec.core.presets import DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.evidence import ABSENT
-from stream_rec.core.ranking.linear import PINNED
+from stream_rec.core.ranking.linear import PINNED, contributions
 from stream_rec.core.ranking.second_stage import SecondStage
-from stream_rec.core.recommend import Recommender
+from stream_rec.core.recommend import Recommender, context_of
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
 from stream_rec.core.types import NO_ROWS, UserView
@@ -239,10 +239,13 @@ def test_the_reason_is_the_proposing_source_that_added_most(seed: int, second: S
     user = some_user(seed, items, pending=2)
     found, evidence = recommender.recommend(user, NO_ROWS), recommender.look(user, NO_ROWS).evidence
     assert len(set(found.ranked.sources.tolist())) > 1
-    for at, (row, by) in enumerate(zip(found.ranked.rows.tolist(), found.ranked.sources.tolist(), strict=True)):
-        ranks = evidence.ranks[:, evidence.rows.tolist().index(row)]
+    places = np.array([evidence.rows.tolist().index(row) for row in found.ranked.rows.tolist()], np.int32)
+    theta = items.ranker.serving[context_of(user)]
+    parts = contributions(evidence.features, theta, places, len(SOURCE_NAMES))
+    for at, (place, by) in enumerate(zip(places.tolist(), found.ranked.sources.tolist(), strict=True)):
+        ranks = evidence.ranks[:, place]
         assert ranks[by] != ABSENT
-        assert found.parts[by, at] == found.parts[ranks != ABSENT, at].max()
+        assert parts[by, at] == parts[ranks != ABSENT, at].max()
 
 
 def test_every_pinned_source_has_a_feature_between_0_and_1() -> None:

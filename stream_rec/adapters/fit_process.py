@@ -24,7 +24,7 @@ import numpy as np
 from stream_rec.adapters.supervisor import spawn, stop
 from stream_rec.core.presets import FitParams
 from stream_rec.core.ranking.forest_codec import decode_forest
-from stream_rec.core.ranking.past_lists import TrainingLists
+from stream_rec.core.ranking.past_lists import Snapshot, TrainingLists
 from stream_rec.core.ranking.trees import Forest
 from stream_rec.errors import StreamRecError
 
@@ -57,8 +57,8 @@ class _Fit:
 class FitProcess:
     """At most one fit at a time, beside a process that must not wait for it.
 
-    `start` copies nothing and returns at once: a thread writes the training set, the first `poll` after that starts the
-    child, and a later one brings the outcome. No failure of a fit is raised here; it is an outcome.
+    `start` copies nothing and returns at once: a thread copies and writes the past lists, the first `poll` after that
+    starts the child, and a later one brings the outcome. No failure of a fit is raised here; it is an outcome.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class FitProcess:
         """The child's process id; None while there is none."""
         return self._fit.process.pid if self._fit and self._fit.process else None
 
-    def start(self, training: TrainingLists, params: FitParams, seed: int) -> None:
-        """Begin a fit; the training set must not be changed afterwards.
+    def start(self, past: Snapshot, params: FitParams, seed: int) -> None:
+        """Begin a fit.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class FitProcess:
         folder = Path(tempfile.mkdtemp(prefix="stream-rec-fit-"))
         command = [*self._python, str(folder), str(seed), json.dumps(asdict(params))]
         self._fit = fit = _Fit(folder, command, self._now())
-        fit.writing = Thread(target=_write, args=(fit, training), name="fit-training-set", daemon=True)
+        fit.writing = Thread(target=_write, args=(fit, past), name="fit-training-set", daemon=True)
         fit.writing.start()
 
     def poll(self) -> FitOutcome | None:
@@ -164,9 +164,9 @@ class FitProcess:
         return FitOutcome(forest, error, self._now() - fit.started_s)
 
 
-def _write(fit: _Fit, training: TrainingLists) -> None:
+def _write(fit: _Fit, past: Snapshot) -> None:
     try:
-        np.savez(fit.folder / TRAINING_FILE, **training._asdict())
+        np.savez(fit.folder / TRAINING_FILE, **past.training_set()._asdict())
     except OSError as error:
         fit.write_error = f"fit process: need room for a training set in {fit.folder}; got {error}. Set TMPDIR."
 

@@ -52,6 +52,7 @@ METRICS = (
         ("ranker",),
     ),
     MetricSpec("gradient_bytes", "counter", "Bytes of gradients in item-delta frames."),
+    MetricSpec("gradients_dropped", "counter", "Gradients that were not finite; nothing is learned from them."),
     MetricSpec("linear_serves", "gauge", "1 while the linear ranker orders the lists, 0 while fusion does."),
     MetricSpec(
         "ranker_reciprocal_rank",
@@ -204,6 +205,7 @@ class Metrics:
         self.add("fresh_reciprocal_ranks", stats.linear_reciprocal_ranks, ranker="linear")
         self.add("fresh_reciprocal_ranks", stats.fusion_reciprocal_ranks, ranker="fusion")
         self.add("gradient_bytes", stats.gradient_bytes)
+        self.add("gradients_dropped", stats.gradients_dropped)
         self.put("linear_serves", float(stats.linear_serves))
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)

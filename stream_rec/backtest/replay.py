@@ -127,7 +127,8 @@ class Backtest:
     def _refit(self, event_ms: int) -> None:
         """Fit the second stage where it is due; a worker does so in another process and goes on meanwhile."""
         if self.cascade is not None and self.cascade.fit_due(event_ms):
-            self.cascade.offer(fit_forest(self.cascade.begin_fit(event_ms), self._fit, self.cascade.decisions))
+            past = self.cascade.begin_fit(event_ms)
+            self.cascade.offer(fit_forest(past.training_set(), self._fit, self.cascade.decisions))
 
     def _sweep(self, before_ms: int) -> None:
         """Publish the visit lists of sessions that ended before the next event, as the clock would have."""

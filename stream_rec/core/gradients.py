@@ -31,10 +31,12 @@ from stream_rec.core.kernel_memory import block_of, float32_at, float32_rows_at,
 from stream_rec.core.types import SOURCE_TOPICS, Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from stream_rec.errors import CorruptStateError
 
+BoolArray = npt.NDArray[np.bool_]
 UInt16Array = npt.NDArray[np.uint16]
 UInt32Array = npt.NDArray[np.uint32]
 
 _HEADER = struct.Struct("<6I")
+_BEYOND_HALF = np.float32(65_520.0)  # what is smaller rounds to a finite float16
 
 CONTEXT_ALONE = 0x80
 """Added to an example's context when the shared weights are not to learn from it."""
@@ -143,11 +145,50 @@ class RoundGradients:
         """Add a gradient float32[F] of the ranker's weights, of the record at `place`; `weights` as in the frame."""
         self.examples.append((place, weights, gradient))
 
+    def drop_unfit(self) -> int:
+        """Leave out entries and examples a frame cannot carry as finite numbers; return how many.
+
+        One that reached the item plane would spoil for ever what it is added to.
+        """
+        before = self.n + len(self.examples)
+        self.examples = [example for example in self.examples if np.isfinite(example[2]).all()]
+        fit = _fit_entries(self.context, self.back, self.members, self.n)
+        if not fit.all():
+            self._keep(np.flatnonzero(fit).tolist())
+        return before - self.n - len(self.examples)
+
+    def _keep(self, entries: list[int]) -> None:
+        """Move these entries to the front and forget the others."""
+        m, end = self.members, 0
+        for to, e in enumerate(entries):
+            start, size = int(m.start[e]), int(m.start[e + 1] - m.start[e])
+            for column in (m.row, m.value):
+                column[end : end + size] = column[start : start + size].copy()
+            end += size
+            m.start[to + 1], m.n_targets[to] = end, m.n_targets[e]
+            self.context[to], self.back[to] = self.context[e], self.back[e]
+        self.places[:] = [self.places[e] for e in entries]
+        self.n = len(entries)
+
     def clear(self) -> None:
         """Start a new round; buffers are kept."""
         self.n = 0
         self.places.clear()
         self.examples.clear()
+
+
+@entry()
+def _fit_entries(context: Float32Array, back: Float32Array, members: Members, n: int) -> BoolArray:
+    """Return bool[n]: whether all numbers of an entry are finite as float16."""
+    fit = np.ones(n, np.bool_)
+    for e in range(n):
+        for f in range(context.shape[1]):
+            if not (abs(context[e, f]) < _BEYOND_HALF and abs(back[e, f]) < _BEYOND_HALF):
+                fit[e] = False
+        for m in range(members.start[e], members.start[e + 1]):
+            if not abs(members.value[m]) < _BEYOND_HALF:
+                fit[e] = False
+    return fit
 
 
 @entry()

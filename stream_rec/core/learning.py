@@ -116,6 +116,7 @@ class Learner:
 
     def take_frames(self, stats: RoundStats) -> dict[int, bytes]:
         """Return shard -> frame with what was learned since the last call."""
+        stats.gradients_dropped += self._factors.round.drop_unfit()
         parts = self._factors.take_parts()
         stats.gradient_bytes += sum(map(len, parts.values()))
         return self._frames.build(parts)

@@ -23,7 +23,8 @@ NAMES = [f"feature {f}" for f in range(N_FEATURES)]
 
 def forest_stage() -> Cascade:
     cascade = Cascade(NAMES)
-    cascade.load(encode_forest(fit_forest(SHOP.past(0, 500).training_set(), FitParams(trees=30), seed=1), NAMES))
+    training = SHOP.past(0, 500).snapshot().training_set()
+    cascade.load(encode_forest(fit_forest(training, FitParams(trees=30), seed=1), NAMES))
     return cascade
 
 
@@ -68,7 +69,7 @@ def learned_bytes(stage: SecondStage) -> list[bytes]:
     if isinstance(stage, Cascade):
         ranks = (stage.linear_rank, stage.fallback_rank, stage.live_rank)
         fallback = [] if stage._fallback is None else learned_bytes(stage._fallback)
-        past = [column.tobytes() for column in stage._past.training_set()]
+        past = [column.tobytes() for column in stage._past.snapshot().training_set()]
         return [stage.state_bytes() or b"", *(str(rank.value).encode() for rank in ranks), *past, *fallback]
     return []
 

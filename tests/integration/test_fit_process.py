@@ -16,12 +16,14 @@ import pytest
 
 from stream_rec.adapters.fit_process import FitOutcome, FitProcess
 from stream_rec.core.presets import FitParams
+from stream_rec.core.ranking.past_lists import Snapshot
 from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.errors import StreamRecError
 from stream_rec.roles.fit_worker import NICENESS
 from tests.twins.structured_lists import structured_lists
 
-TRAINING = structured_lists(seed=1, lists=200).past(0, 200).training_set()
+PAST = structured_lists(seed=1, lists=200).past(0, 200).snapshot()
+TRAINING = PAST.training_set()
 QUICK = FitParams(trees=5, depth=3)
 SLEEPS = (sys.executable, "-c", "import time; print('asleep', flush=True); time.sleep(60)")
 DEADLINE_S = 120.0  # a first fit compiles
@@ -70,7 +72,7 @@ def gone(pid: int) -> bool:
 
 
 def test_the_forest_is_the_one_a_call_would_give(fits: FitProcess, temporary: Path) -> None:
-    fits.start(TRAINING, QUICK, seed=3)
+    fits.start(PAST, QUICK, seed=3)
     outcome = outcome_of(fits)
     assert outcome.error == ""
     assert outcome.forest is not None
@@ -80,15 +82,15 @@ def test_the_forest_is_the_one_a_call_would_give(fits: FitProcess, temporary: Pa
 
 def test_one_fit_at_a_time_and_another_one_after_it(fits: FitProcess) -> None:
     for _ in range(2):
-        fits.start(TRAINING, QUICK, seed=1)
+        fits.start(PAST, QUICK, seed=1)
         with pytest.raises(StreamRecError, match="fit process: need none running"):
-            fits.start(TRAINING, QUICK, seed=1)
+            fits.start(PAST, QUICK, seed=1)
         assert outcome_of(fits).forest is not None
 
 
 def test_the_child_is_of_low_priority_and_a_session_of_its_own() -> None:
     fits = FitProcess()
-    fits.start(TRAINING, FitParams(trees=100_000), seed=1)
+    fits.start(PAST, FitParams(trees=100_000), seed=1)
     child = running(fits)
     wait_for(lambda: child.nice() == NICENESS)
     assert os.getsid(child.pid) == child.pid
@@ -98,7 +100,7 @@ def test_the_child_is_of_low_priority_and_a_session_of_its_own() -> None:
 
 def test_polling_does_not_wait() -> None:
     fits = FitProcess(python=SLEEPS)
-    fits.start(TRAINING, QUICK, seed=1)
+    fits.start(PAST, QUICK, seed=1)
     running(fits)
     started = time.monotonic()
     assert [fits.poll() for _ in range(100)] == [None] * 100
@@ -108,7 +110,7 @@ def test_polling_does_not_wait() -> None:
 
 def test_a_killed_fit_is_an_outcome(temporary: Path) -> None:
     fits = FitProcess(python=SLEEPS)
-    fits.start(TRAINING, QUICK, seed=1)
+    fits.start(PAST, QUICK, seed=1)
     child = running(fits)
     wait_for(lambda: [log for log in temporary.glob("*/fit.log") if log.read_text()])
     child.kill()
@@ -119,7 +121,7 @@ def test_a_killed_fit_is_an_outcome(temporary: Path) -> None:
 
 
 def test_a_fit_that_refuses_its_lists_says_why(fits: FitProcess) -> None:
-    fits.start(TRAINING._replace(targets=TRAINING.targets - 100), QUICK, seed=1)
+    fits.start(Snapshot([TRAINING._replace(targets=TRAINING.targets - 100)]), QUICK, seed=1)
     outcome = outcome_of(fits)
     assert outcome.forest is None
     assert "got 1. It said:" in outcome.error
@@ -133,7 +135,7 @@ def test_a_child_that_leaves_no_forest_or_half_of_one_has_failed() -> None:
         (writes, "CorruptStateError: forest: need at least 16 bytes"),
     ):
         fits = FitProcess(python=(sys.executable, "-c", program))
-        fits.start(TRAINING, QUICK, seed=1)
+        fits.start(PAST, QUICK, seed=1)
         outcome = outcome_of(fits)
         assert outcome.forest is None
         assert outcome.error.startswith(error)
@@ -141,13 +143,13 @@ def test_a_child_that_leaves_no_forest_or_half_of_one_has_failed() -> None:
 
 def test_a_program_that_cannot_be_started_has_failed() -> None:
     fits = FitProcess(python=("/does/not/exist",))
-    fits.start(TRAINING, QUICK, seed=1)
+    fits.start(PAST, QUICK, seed=1)
     assert "got 1. It said:" in outcome_of(fits).error
 
 
 def test_a_fit_that_takes_too_long_is_killed() -> None:
     fits = FitProcess(timeout_s=0.0, python=SLEEPS)
-    fits.start(TRAINING, QUICK, seed=1)
+    fits.start(PAST, QUICK, seed=1)
     wait_for(lambda: fits.poll() or fits.pid)
     pid = fits.pid
     outcome = outcome_of(fits)
@@ -162,7 +164,7 @@ def test_no_room_for_the_training_set_is_an_outcome(temporary: Path, monkeypatch
 
     monkeypatch.setattr("stream_rec.adapters.fit_process.np.savez", full)
     fits = FitProcess()
-    fits.start(TRAINING, QUICK, seed=1)
+    fits.start(PAST, QUICK, seed=1)
     assert "need room for a training set" in outcome_of(fits).error
     assert list(temporary.iterdir()) == []
 
@@ -172,9 +174,9 @@ def test_a_fit_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     parent_code = f"""
 import pathlib, time
 from stream_rec.adapters.fit_process import FitProcess
-from tests.integration.test_fit_process import QUICK, SLEEPS, TRAINING
+from tests.integration.test_fit_process import PAST, QUICK, SLEEPS
 fits = FitProcess(python=SLEEPS)
-fits.start(TRAINING, QUICK, seed=1)
+fits.start(PAST, QUICK, seed=1)
 while not fits.pid:
     fits.poll()
 pathlib.Path({str(pid_file)!r}).write_text(str(fits.pid) + " ")

@@ -14,7 +14,7 @@ from stream_rec.core.features import SECOND_FEATURES
 from stream_rec.core.presets import CascadeParams, Preset
 from stream_rec.core.ranking.forest_codec import decode_forest, encode_forest
 from stream_rec.core.ranking.online_mlp import OnlineMlp
-from stream_rec.core.ranking.past_lists import PastLists, TrainingLists
+from stream_rec.core.ranking.past_lists import PastLists, Snapshot
 from stream_rec.core.ranking.second_stage import SecondStage, check_list, reciprocal_rank
 from stream_rec.core.ranking.trees import DEPTH, N_LEAVES, Forest, ForestScratch, forest_scratch, learn_list, score_list
 from stream_rec.core.ranking.trial import Decision, RunningMean, Trial
@@ -154,13 +154,13 @@ class Cascade:
         aged = event_ms - self._fit_ms >= params.refit_ms and since >= params.past_lists // 2
         return not self._lists_at_fit or aged or since >= min(params.refit_lists, self._lists_at_fit)
 
-    def begin_fit(self, event_ms: int) -> TrainingLists:
-        """Return a copy of the past lists for a fit that begins now; `fit_due` counts from here.
+    def begin_fit(self, event_ms: int) -> Snapshot:
+        """Return the past lists for a fit that begins now; `fit_due` counts from here.
 
         A fit that fails is not reported here: the next one is due as if it had succeeded.
         """
         self._lists_at_fit, self._fit_ms = self._lists, event_ms
-        return self._past.training_set()
+        return self._past.snapshot()
 
     def offer(self, forest: Forest) -> None:
         """Put a new forest on trial; one that is on trial already is given up for it.

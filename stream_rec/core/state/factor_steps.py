@@ -49,6 +49,8 @@ def apply_gradients(
 ) -> None:
     """Apply the entries that are above the watermark to the rows that do not include the frame.
 
+    What is not finite is passed over: a row it was added to could never be mended.
+
     Parameters
     ----------
     t
@@ -71,11 +73,12 @@ def apply_gradients(
         targets, end = at + part.n_targets[e], at + part.n_targets[e] + part.n_history[e]
         if part.offsets[e] > before[part.topics[e], part.partitions[e]]:
             z_square, back_square = _mean_square(part.context[e]), _mean_square(part.back[e])
+            finite = math.isfinite(z_square + back_square)
             for m in range(at, targets):
-                if opened[part.members[m]]:
+                if finite and opened[part.members[m]] and math.isfinite(part.values[m]):
                     _move_target(t, rows[part.members[m]], part.values[m], part.context[e], z_square, rate)
             for m in range(targets, end):
-                if opened[part.members[m]]:
+                if finite and opened[part.members[m]] and math.isfinite(part.values[m]):
                     j, w = rows[part.members[m]], part.values[m]
                     square = t.facts[j].squares_in + np.float32(w * w * back_square)
                     t.facts[j].squares_in = square

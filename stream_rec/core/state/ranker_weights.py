@@ -76,8 +76,8 @@ class RankerWeights:
         return bool(self.examples.sum() >= TRAINED_EXAMPLES)
 
     def fits(self, context: int, gradient: Float32Array) -> bool:
-        """Whether a gradient was made with the same features; one of another release is passed over."""
-        return context < len(CONTEXTS) and len(gradient) == len(FEATURES)
+        """Whether a gradient was made with the same features and is finite; any other is passed over."""
+        return context < len(CONTEXTS) and len(gradient) == len(FEATURES) and bool(np.isfinite(gradient).all())
 
     def step(self, context: int, shared: bool, gradient: Float32Array) -> None:
         """Learn from one example; `gradient` float32[F]. Where not `shared`, the context's own row alone learns."""
@@ -101,6 +101,8 @@ class RankerWeights:
     def absorb(self, value: bytes) -> bool:
         """Take over a record that includes more item deltas than what is here; features are matched by name.
 
+        A feature whose numbers are not all finite stays as it is here: no step would mend it.
+
         Raises
         ------
         CorruptStateError
@@ -111,8 +113,9 @@ class RankerWeights:
             return False
         n, rows = len(names), len(WEIGHT_ROWS)
         theta, squares = columns.reshape(2, rows, n)
+        finite = np.isfinite(columns.reshape(2 * rows, n))
         for at, name in enumerate(names):
-            if name in FEATURES:
+            if name in FEATURES and finite[:, at].all():
                 self.theta[:, FEATURES.index(name)] = theta[:, at]
                 self.squares[:, FEATURES.index(name)] = squares[:, at]
         self.examples[:] = np.frombuffer(value, np.int64, len(CONTEXTS), _HEADER.size)

@@ -150,3 +150,37 @@ def test_an_impossible_source_is_refused(column: str, value: int) -> None:
     round_.places[0] = (value, partition, offset) if column == "topics" else (topic, value, offset)
     with pytest.raises(CorruptStateError, match="indices within its columns"):
         decode_part(encode(round_))
+
+
+NOT_FINITE = pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 65_520.0], ids=str)
+
+
+@NOT_FINITE
+@pytest.mark.parametrize("column", ["context", "back", "value"])
+@pytest.mark.parametrize("entry", [0, 1])
+def test_an_entry_that_would_not_be_finite_in_a_frame_is_left_out(entry: int, column: str, number: float) -> None:
+    round_, whole = two_events(), decode_part(encode(two_events()))
+    if column == "value":
+        round_.members.value[round_.members.start[entry]] = number
+    else:
+        getattr(round_, column)[entry, D - 1] = number
+    assert round_.drop_unfit() == 1
+    part, other = decode_part(encode(round_)), 1 - entry
+    assert moved(part) == [moved(whole)[other]]
+    for name in ("context", "back"):
+        assert getattr(part, name).tolist() == [getattr(whole, name)[other].tolist()]
+    assert part.offsets.tolist() == [whole.offsets[other], *whole.offsets[2:]]
+
+
+def test_an_example_that_is_not_finite_is_left_out() -> None:
+    round_ = two_events()
+    round_.examples[0][2][1] = np.nan
+    assert round_.drop_unfit() == 1
+    assert decode_part(encode(round_)).examples.tolist() == [[3.0, 0.0]]
+
+
+def test_the_largest_halves_stay() -> None:
+    round_ = two_events()
+    round_.context[0], round_.back[0] = 65_519.0, -65_504.0
+    before = encode(round_)
+    assert (round_.drop_unfit(), encode(round_)) == (0, before)

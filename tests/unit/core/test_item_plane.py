@@ -137,13 +137,20 @@ def test_junk_is_refused() -> None:
         plane.assign(0, b"junk")
 
 
-def learned_frame(offset: int, item_id: str, n_features: int = len(FEATURES), dimensions: int = 6) -> bytes:
-    """An event of a first-time item, the gradient of that item as its own target, and an example."""
+def learned_frame(
+    offset: int, item_id: str, n_features: int = len(FEATURES), dimensions: int = 6,
+    gradient: tuple[float, float, float] = (-1.0, 0.5, 1.0),
+) -> bytes:  # fmt: skip
+    """An event of a first-time item, the gradient of that item as its own target, and an example.
+
+    `gradient`: the item's number, every element of the context, and every element of the example.
+    """
+    value, context, example = gradient
     round_ = RoundGradients(dimensions, 4)
-    round_.members.value[0], round_.members.n_targets[0], round_.members.start[1] = -1.0, 1, 1
-    round_.context[0] = 0.5
+    round_.members.value[0], round_.members.n_targets[0], round_.members.start[1] = value, 1, 1
+    round_.context[0] = context
     round_.commit(0, 0, offset)
-    round_.add_example((0, 0, offset), 0, np.ones(n_features, np.float32))
+    round_.add_example((0, 0, offset), 0, np.full(n_features, example, np.float32))
     hashes, slot = np.array([item_hash(item_id)], np.uint64), np.full(1, -1, np.int32)
     builder = FrameBuilder(1)
     builder.add(event(offset, item_id))
@@ -183,6 +190,23 @@ def test_gradients_of_another_number_of_factors_are_passed_over_and_counts_are_n
     assert plane.apply(0, learned_frame(0, "a", dimensions=5), 0) == 1
     np.testing.assert_array_equal(items.factor_out[0], before)
     assert (counts(items), items.ranker.examples.tolist()) == ({"a": 1}, [1, 0])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_what_is_not_finite_is_passed_over_and_the_rest_of_the_frame_is_not(at: int, number: float) -> None:
+    """Whoever wrote it: a row or a weight it was added to could never be mended."""
+    items, plane = new_plane(1)
+    items.intern("a")
+    fresh, gradient = items.factor_out[0].copy(), [-1.0, 0.5, 1.0]
+    gradient[at] = number
+    plane.apply(0, learned_frame(0, "a", gradient=(gradient[0], gradient[1], gradient[2])), 0)
+    assert counts(items) == {"a": 1}
+    assert (items.factor_out[0] == fresh).all() == (at < 2)
+    assert items.ranker.examples.tolist() == [int(at < 2), 0]
+    assert np.isfinite(items.factor_out[0]).all()
+    assert np.isfinite(items.facts["squares_out"][0])
+    assert np.isfinite(items.ranker.serving).all()
 
 
 def test_examples_of_a_release_with_other_features_are_passed_over() -> None:

@@ -319,6 +319,20 @@ def test_looking_and_ranking_change_no_byte_of_user_or_items() -> None:
     assert (pickle.dumps(state), dump(shop.items), shop.items.n) == before
 
 
+def test_gradients_that_are_not_finite_are_dropped_and_counted() -> None:
+    """Factors beyond what a frame's float16 holds; the weights' examples of the same event are sound."""
+    shop = Shop()
+    shop.stock("ABC")
+    for item, session in (("A", "1"), ("B", "2")):
+        shop.send("ann", item, session)
+    shop.items.factor_arrays().into[:] = 1e30
+    result = shop.send("ann", "C", "2")
+    assert (result.stats.applied, result.stats.gradients_dropped) == (1, 1)
+    part = learned_part(result)
+    assert part is not None
+    assert (len(part.n_targets), part.weights.tolist()) == (0, [CONTINUE, VISIT_ALONE])
+
+
 def test_reading_never_creates_state() -> None:
     """A user whose every event is refused or repeated leaves nothing behind, nor does a sweep over nobody."""
     shop = Shop()

@@ -16,7 +16,7 @@ from stream_rec.adapters.metrics import PREFIX, Metrics
 from stream_rec.core.presets import CascadeParams, FitParams
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.forest_codec import encode_forest
-from stream_rec.core.ranking.past_lists import TrainingLists
+from stream_rec.core.ranking.past_lists import Snapshot
 from stream_rec.core.ranking.trees import Forest
 from stream_rec.roles import refits
 from stream_rec.roles.parts import Parts
@@ -45,10 +45,10 @@ class FakeFits:
         self.busy = False
         self.stopped = False
 
-    def start(self, training: TrainingLists, params: FitParams, seed: int) -> None:
+    def start(self, past: Snapshot, params: FitParams, seed: int) -> None:
         assert not self.busy
         self.busy = True
-        self.started.append((len(training.ends), params, seed))
+        self.started.append((len(past), params, seed))
 
     def poll(self) -> FitOutcome | None:
         outcome, self.outcome = self.outcome, None

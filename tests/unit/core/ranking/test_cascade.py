@@ -121,7 +121,7 @@ def test_the_first_fit_is_due_when_there_are_enough_lists() -> None:
 def test_the_next_is_due_by_time_once_half_of_the_past_lists_are_new() -> None:
     cascade = Cascade(NAMES, DUE)
     learn(cascade, 30)
-    assert len(cascade.begin_fit(event_ms=500).ends) == 30
+    assert len(cascade.begin_fit(event_ms=500)) == 30
     learn(cascade, 24)
     assert not cascade.fit_due(event_ms=1_500)
     learn(cascade, 1)
@@ -134,7 +134,7 @@ def test_or_by_lists_at_first_as_soon_as_they_have_doubled() -> None:
         learn(cascade, 1)
         if cascade.fit_due(event_ms=0):
             due_at.append(n)
-            assert len(cascade.begin_fit(event_ms=0).ends) == min(n, 50)
+            assert len(cascade.begin_fit(event_ms=0)) == min(n, 50)
     assert due_at == [10, 20, 40, 80, 120, 160, 200]
 
 

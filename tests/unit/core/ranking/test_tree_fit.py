@@ -27,7 +27,7 @@ def scores_of(forest: Forest, lists: StructuredLists, first: int) -> Float32Arra
 
 def test_trees_beat_the_linear_order_on_lists_they_have_not_seen() -> None:
     lists, trained = structured_lists(seed=1, lists=3_000), 2_000
-    forest = fit_forest(lists.past(0, trained).training_set(), FitParams(), seed=1)
+    forest = fit_forest(lists.past(0, trained).snapshot().training_set(), FitParams(), seed=1)
     targets = lists.targets[trained:]
     linear = mean_reciprocal_rank(lists.linear[trained:], targets)
     trees = mean_reciprocal_rank(scores_of(forest, lists, trained), targets)
@@ -37,7 +37,7 @@ def test_trees_beat_the_linear_order_on_lists_they_have_not_seen() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
-    training = structured_lists(seed=2, lists=300).past(0, 300).training_set()
+    training = structured_lists(seed=2, lists=300).past(0, 300).snapshot().training_set()
     first, again, other = (fit_forest(training, SMALL, seed) for seed in (7, 7, 8))
     assert [array.tobytes() for array in first] == [array.tobytes() for array in again]
     assert first.leaves.tobytes() != other.leaves.tobytes()
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
 
 
 def test_training_lists_are_left_as_they_are() -> None:
-    training = structured_lists(seed=2, lists=50).past(0, 50).training_set()
+    training = structured_lists(seed=2, lists=50).past(0, 50).snapshot().training_set()
     before = [column.tobytes() for column in training]
     fit_forest(training, SMALL, seed=1)
     assert [column.tobytes() for column in training] == before
@@ -54,14 +54,14 @@ def test_training_lists_are_left_as_they_are() -> None:
 def test_features_that_say_nothing_are_not_asked() -> None:
     lists = structured_lists(seed=3, lists=400)
     constant = lists._replace(features=np.zeros_like(lists.features))
-    forest = fit_forest(constant.past(0, 400).training_set(), SMALL, seed=1)
+    forest = fit_forest(constant.past(0, 400).snapshot().training_set(), SMALL, seed=1)
     assert (forest.split_value == NEVER).all()
     targets = lists.targets
     assert mean_reciprocal_rank(scores_of(forest, constant, 0), targets) == mean_reciprocal_rank(lists.linear, targets)
 
 
 def test_negatives_are_drawn_by_their_chance_and_stand_for_their_kind() -> None:
-    training = structured_lists(seed=4, lists=2_000).past(0, 2_000).training_set()
+    training = structured_lists(seed=4, lists=2_000).past(0, 2_000).snapshot().training_set()
     draws = np.random.default_rng(1).random(len(training.linear), np.float32)
     chosen = choose_rows(training, FitParams(), draws)
     first = np.concatenate([[0], training.ends[:-1]])

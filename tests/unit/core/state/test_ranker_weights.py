@@ -77,6 +77,25 @@ def test_a_gradient_made_with_other_features_does_not_fit() -> None:
     assert not weights.fits(len(CONTEXTS), gradient(1))
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf], ids=str)
+def test_nor_does_one_that_is_not_finite(number: float) -> None:
+    spoilt = gradient(1)
+    spoilt[3] = number
+    assert not RankerWeights(PARAMS).fits(VISIT, spoilt)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf], ids=str)
+@pytest.mark.parametrize("column", ["theta", "squares"])
+def test_of_a_stored_record_the_finite_features_are_taken(column: str, number: float) -> None:
+    sent, got = learned(), RankerWeights(PARAMS)
+    getattr(sent, column)[SHARED, 2] = number
+    before = got.theta[:, 2].tolist()
+    assert got.absorb(sent.encode())
+    assert got.theta[:, 2].tolist() == before
+    assert np.delete(got.theta, 2, axis=1).tolist() == np.delete(sent.theta, 2, axis=1).tolist()
+    assert np.isfinite(got.serving).all()
+
+
 def test_weights_come_back_as_they_went() -> None:
     sent, got = learned(), RankerWeights(PARAMS)
     assert got.absorb(sent.encode())

@@ -57,7 +57,8 @@ class Explainer:
             {
                 "item_id": self._items.ids[row],
                 "score": round(float(scores[at]), 4),
-                "parts": {name: round(float(parts[s, at]), 4) for s, name in enumerate(SOURCE_NAMES)},
+                "parts": {name: round(float(parts[s, at]), 4) for s, name in enumerate(SOURCE_NAMES)}
+                | {"other": round(float(scores[at] - parts[:, at].sum()), 4)},
             }
             for at, row in enumerate(rows.tolist())
         ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from math import isnan
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, TextIO
@@ -37,6 +38,9 @@ EXCLUDED_HISTORY_EVENTS = 16_384
 """History kept when repeats are excluded: an item is known to be had only while its event is in the history."""
 
 
+USUAL_REFRESH_DAYS = 7
+
+
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
     """What `stream-rec backtest` was asked for; the fields are its options."""
@@ -49,7 +53,7 @@ class BacktestRequest:
     batch_ms: int = 0
     replica_lag_events: int = 0
     cascade: bool = True
-    refresh_days: int = 7
+    refresh_days: int = USUAL_REFRESH_DAYS
     pin: tuple[tuple[str, float], ...] = ()
     explain: Path | None = None
     log_format: LogFormat = field(default_factory=LogFormat)
@@ -95,6 +99,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         refresh_ms=request.refresh_days * DAY_MS,
         pinned=request.pin,
     )
+    if request.report:
+        _writable(request.report).close()  # an hour's run is not to end with a path that cannot be written
     with ExitStack() as files:
         trace, lists, explained = (
             files.enter_context(_writable(path)) if path else None
@@ -146,6 +152,7 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
         "--pin": bool(request.pin),
         "--explain": request.explain is not None,
         "--items": request.items is not None,
+        "--refresh-days": request.refresh_days != USUAL_REFRESH_DAYS,
     }
     for option, present in given.items():
         if present:
@@ -157,9 +164,11 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
 
 def _preset(request: BacktestRequest) -> Preset:
     if request.repeats not in ("allowed", "excluded"):
-        raise ConfigError(f"--repeats: need allowed or excluded; got {request.repeats!r}.")
+        raise ConfigError(f"--repeats: need allowed or excluded; got {request.repeats!r}. Choose one.")
     if request.trace_source not in TRACEABLE:
-        raise ConfigError(f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}.")
+        raise ConfigError(
+            f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}. Choose one."
+        )
     preset = preset_named(request.preset, "--preset")
     if request.repeats == "excluded":
         preset = replace(preset, history_events=EXCLUDED_HISTORY_EVENTS)
@@ -213,7 +222,12 @@ def second_stage_of(cascade: Cascade | None) -> dict[str, Any] | None:
     return {
         "live": cascade.live is not None,
         "trials": cascade.decisions,
-        "linear": cascade.linear_rank.value,
-        "network": cascade.fallback_rank.value,
-        "forest": cascade.live_rank.value,
+        "linear": _known(cascade.linear_rank.value),
+        "network": _known(cascade.fallback_rank.value),
+        "forest": _known(cascade.live_rank.value),
     }
+
+
+def _known(mean: float) -> float | None:
+    """Return a mean, or None before there was anything to average: JSON has no NaN."""
+    return None if isnan(mean) else mean

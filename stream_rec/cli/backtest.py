@@ -46,7 +46,7 @@ def command(
         str,
         typer.Option(help="Whose order: list | linear | fusion | cooc | own | factors | hop | popularity."),
     ] = "list",
-    lists: Annotated[Path | None, typer.Option(help="Write every published list, one JSON line each.")] = None,
+    lists: Annotated[Path | None, typer.Option(help="Write the list every event made, one JSON line each.")] = None,
     cascade: Annotated[bool, typer.Option(help="Order the best candidates anew with a forest.")] = True,
     refresh_days: Annotated[
         int, typer.Option(min=0, help="Make the lists of users who are away anew so often; 0 = never.")

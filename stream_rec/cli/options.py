@@ -14,7 +14,9 @@ ConfigFile = Annotated[
 
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="auto | retail | clicks | movies; default: that of --settings, else auto."),
+    typer.Option(
+        "--preset", help="auto | retail | clicks | next-click | movies; default: that of --settings, else auto."
+    ),
 ]
 
 SettingsFile = Annotated[

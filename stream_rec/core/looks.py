@@ -43,7 +43,7 @@ class FreshLook(NamedTuple):
 
 
 class Observer(Protocol):
-    """Who wants to see every look: a backtest, the ranker's trainer."""
+    """Who wants to see every look: a backtest."""
 
     def served(self, look: ServedLook) -> None: ...
 

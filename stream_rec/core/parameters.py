@@ -68,7 +68,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "fit.trees": (1, 1_000),
     "fit.depth": (1, 6),
     "fit.learning_rate": (0.0, 1.0),
-    "fit.l2": (0.0, 1e6),
+    "fit.l2": (0.001, 1e6),
     "fit.least_hessian": (0.0, 1e6),
     "fit.feature_fraction": (0.01, 1.0),
     "fit.list_fraction": (0.01, 1.0),

@@ -16,8 +16,8 @@ from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
 from stream_rec.core.ranking.linear import contributions, linear_scores
 from stream_rec.core.ranking.reasons import strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
-from stream_rec.core.ranking.second_features import SECOND_CANDIDATES, second_features
-from stream_rec.core.ranking.second_stage import SecondStage
+from stream_rec.core.ranking.second_features import second_features
+from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
 from stream_rec.core.state.items import ItemTable
@@ -195,12 +195,12 @@ class Recommender:
         block = self._prepared(excluded)
         theta, linear = self._theta(user)
         second = self.second if thorough and linear and self.pinned is None else None
-        k = self.list_size if second is None else max(self.list_size, SECOND_CANDIDATES)
+        k = self.list_size if second is None else max(self.list_size, MAX_CANDIDATES)
         _, listed, scores = _rank(block, *user, linear, theta, k, second is None)
         if second is not None:
             best = listed[_PLACE]
             if len(best):
-                m = min(len(best), SECOND_CANDIDATES)
+                m = min(len(best), MAX_CANDIDATES)
                 features = _second(block, *user, best[:m], scores[:m])
                 again = second.rerank(features, scores[:m].astype(np.float32))
                 best, scores = _reordered(best, np.append(again, scores[m:]), m, self.list_size)
@@ -212,12 +212,13 @@ class Recommender:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
         block, context = self._prepared(excluded), context_of(user)
         learned = self.items.ranker.serving[context]
-        n, listed, scores = _rank(block, *user, True, learned, SECOND_CANDIDATES, False)
+        n, listed, scores = _rank(block, *user, True, learned, max(self.list_size, MAX_CANDIDATES), False)
         best = listed[_PLACE]
         second = None
         if self.second is not None and len(best):
-            features = _second(block, *user, best, scores)
-            second = SecondLook(self._workspace.rows[best], features, scores.astype(np.float32))
+            top = best[:MAX_CANDIDATES]
+            features = _second(block, *user, top, scores[: len(top)])
+            second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_weights = evidence.rows[best[:k]]
@@ -235,7 +236,7 @@ class Recommender:
             return orders.linear
         again = self.second.rerank(second.features, second.linear)
         order, _ = _reordered(np.arange(len(again), dtype=np.int32), again, len(again), k)
-        return second.rows[order]
+        return np.concatenate((second.rows[order], orders.linear[len(again) :]))
 
     def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""

@@ -18,6 +18,7 @@ REASONS = {
     "own_continuation": "as the last time you had {}",
     "popular": "popular now",
 }
+WITHOUT_AN_ITEM = {"co_occurrence": "goes with what you looked at", "own_continuation": "as in an earlier visit"}
 LOOKS, HITS, POPULAR_HITS = "looks_total", "hits_total|served", "hits_total|popular"
 RANKS, POPULAR_RANKS = "reciprocal_ranks_total|served", "reciprocal_ranks_total|popular"
 
@@ -96,7 +97,6 @@ class Scene:
         self._newest.append(ShownList(published.user_id, event, tuple(map(self._in_words, published.items[:5]))))
 
     def _in_words(self, item: ListedItem) -> ShownItem:
-        because = self._feed.title(item.reason.because[0]) if item.reason.because else "other things"
-        return ShownItem(
-            self._feed.title(item.item_id), REASONS.get(item.reason.kind, item.reason.kind).format(because)
-        )
+        kind, because = item.reason.kind, item.reason.because
+        words = REASONS.get(kind, kind).format(*map(self._feed.title, because[:1])) if because else ""
+        return ShownItem(self._feed.title(item.item_id), words or WITHOUT_AN_ITEM.get(kind, REASONS.get(kind, kind)))

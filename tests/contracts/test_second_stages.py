@@ -11,9 +11,10 @@ from stream_rec.core.presets import CascadeParams, FitParams
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.forest_codec import encode_forest
 from stream_rec.core.ranking.online_mlp import OnlineMlp
-from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, LinearOrder, SecondStage
+from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
 from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.core.types import Float32Array
+from tests.twins.linear_order import LinearOrder
 from tests.twins.structured_lists import StructuredLists, mean_reciprocal_rank, structured_lists
 
 N_FEATURES, LISTS, LEARNED = 6, 1_500, 1_000

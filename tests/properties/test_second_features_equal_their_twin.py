@@ -11,12 +11,12 @@ from stream_rec.core import decay
 from stream_rec.core.features import SECOND_FEATURES
 from stream_rec.core.presets import PRESETS, SOURCE_NAMES, Preset
 from stream_rec.core.ranking.evidence import ABSENT
-from stream_rec.core.ranking.second_features import SECOND_CANDIDATES
-from stream_rec.core.ranking.second_stage import LinearOrder
+from stream_rec.core.ranking.second_stage import MAX_CANDIDATES
 from stream_rec.core.recommend import Orders, Recommender
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import evidence
+from tests.twins.linear_order import LinearOrder
 from tests.twins.second_features import second_features
 from tests.twins.small_shop import EVERY_SOURCE, NOW_MS, dump, nobody, small_shop, some_user
 
@@ -71,7 +71,7 @@ def test_the_candidates_are_the_linear_rankers_best_in_its_order(seed: int, even
     orders = look(items, user)
     assert orders.second is not None
     rows, features, linear = orders.second
-    n = min(SECOND_CANDIDATES, len(orders.evidence.rows))
+    n = min(MAX_CANDIDATES, len(orders.evidence.rows))
     assert (len(rows), features.shape, features.dtype, linear.dtype) == (n, (n, len(SECOND_FEATURES)), "f4", "f4")
     assert rows[:20].tolist() == orders.linear.tolist()
     assert (np.diff(linear) <= 0).all()

@@ -19,9 +19,6 @@ from stream_rec.core.sources.cooc import MOST_PENDING, PairRates, weight_of
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
 
-SECOND_CANDIDATES = 60
-"""Candidates the second stage orders anew."""
-
 _F = len(SECOND_FEATURES)
 _AT = {name: at for at, name in enumerate(SECOND_FEATURES)}
 _ITEM, _HAD, _FOLLOWED, _PAIR = _AT["item.7d"], _AT["had.share"], _AT["followed.ago"], _AT["pair.last"]

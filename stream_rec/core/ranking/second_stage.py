@@ -45,23 +45,6 @@ class SecondStage(Protocol):
         ...
 
 
-class LinearOrder:
-    """The second stage that trusts the first.
-
-    Examples
-    --------
-    >>> LinearOrder().rerank(np.zeros((2, 3), np.float32), np.array([2.0, 1.0], np.float32)).tolist()
-    [2.0, 1.0]
-    """
-
-    def rerank(self, features: Float32Array, linear: Float32Array) -> Float32Array:
-        """Return a copy of the linear scores."""
-        return linear.copy()
-
-    def learn(self, features: Float32Array, linear: Float32Array, target_place: int, event_ms: int) -> None:
-        """Do nothing."""
-
-
 class Frozen:
     """A second stage that goes on ranking and learns no more."""
 

@@ -89,7 +89,7 @@ def test_a_line_per_scored_event_names_every_source_of_every_item(log: Path, tmp
     assert max(len(line["items"]) for line in lines) == 20
     for line in lines:
         assert all(set(item) == {"item_id", "score", "parts"} for item in line["items"])
-        assert all(list(item["parts"]) == list(SOURCE_NAMES) for item in line["items"])
+        assert all(list(item["parts"]) == [*SOURCE_NAMES, "other"] for item in line["items"])
 
 
 def test_the_parts_are_what_the_features_of_each_source_add_to_the_score(log: Path, tmp_path: Path) -> None:
@@ -109,7 +109,8 @@ def test_the_parts_are_what_the_features_of_each_source_add_to_the_score(log: Pa
         of_sources = added[SOURCE_OF_FEATURE >= 0].sum(axis=0)
         rest = max(rest, float(np.abs(added[SOURCE_OF_FEATURE < 0].sum(axis=0)).max(initial=0.0)))
         for item, share, score in zip(line["items"], of_sources, added.sum(axis=0), strict=True):
-            assert sum(item["parts"].values()) == pytest.approx(share, abs=5e-4)
+            assert sum(item["parts"][name] for name in SOURCE_NAMES) == pytest.approx(share, abs=5e-4)
+            assert sum(item["parts"].values()) == pytest.approx(item["score"], abs=5e-4)
             assert item["score"] == pytest.approx(score, abs=5e-4)
     assert rest > 0.01
 

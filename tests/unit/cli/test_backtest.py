@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream_rec.cli.app import build_app
+from stream_rec.errors import ConfigError
 from stream_rec.shop import Shop
 
 
@@ -43,3 +44,15 @@ def test_the_published_protocol(log: str) -> None:
     figures = json.loads(printed(log, "--test", log, "--json"))
     assert [method["name"] for method in figures["methods"]] == ["stream-rec"]
     assert 0 <= figures["methods"][0]["mrr@20"] <= figures["methods"][0]["hr@20"] <= 1
+
+
+def test_what_is_not_known_yet_is_null_and_no_nan(log: str) -> None:
+    text = printed(log, "--json")
+    assert json.loads(text)["second_stage"]["forest"] is None
+    assert "NaN" not in text
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_replay(log: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(build_app("backtest"), ["backtest", log, "--report", str(tmp_path / "no" / "page.html")])
+    assert isinstance(done.exception, ConfigError)
+    assert "need a file that can be written" in str(done.exception)

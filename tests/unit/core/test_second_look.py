@@ -73,6 +73,19 @@ def test_what_is_nobodys_second_choice_is_not_asked_about() -> None:
     assert 0 < len(short.recommend(some_user(2, items), NO_ROWS).ranked.rows) == len(second.ranked[0].linear) < 20
 
 
+def test_a_list_longer_than_what_the_second_stage_orders_ends_as_the_first_stage_had_it() -> None:
+    items, second = small_shop(5, n_items=400, neighbours=100), Backwards()
+    recommender = Recommender(items.preset, items, 80)
+    recommender.linear, recommender.second = True, second
+    user = some_user(5, items, events=300)
+    look = recommender.look(user, NO_ROWS)
+    assert (len(look.linear), len(look.fusion)) == (80, 80)
+    served = recommender.served(look).tolist()
+    assert served == recommender.recommend(user, NO_ROWS).ranked.rows.tolist()
+    assert served[60:] == look.linear[60:].tolist()
+    assert served[:60] == look.linear[59::-1].tolist()
+
+
 def learning(linear: bool) -> tuple[PlaneShop, Backwards, Looks]:
     second, looks = Backwards(), Looks()
     shop = PlaneShop(second=second, observer=looks, fresh_every=1)

@@ -9,7 +9,7 @@ INSTALL := VIRTUAL_ENV=$(VENV) UV_NO_CONFIG=1 $(UV) pip install --quiet
 PYTHON ?= 
 ARGS ?=
 
-.PHONY: help install test check bench demo docs lock clean
+.PHONY: help install test check bench demo train docs lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -31,6 +31,9 @@ bench: install ## Print the benchmark table (ARGS="--json")
 
 demo: $(VENV)/.kafka $(VENV)/.package ## A real broker, a worker, a shop's day, a live page (LOG=file replays a log)
 	@$(BIN)/stream-rec demo $(if $(LOG),"$(LOG)") $(ARGS)
+
+train: $(VENV)/.neural $(VENV)/.package ## Train the sequence model on a log (LOG=file ARGS="--items file")
+	@$(BIN)/stream-rec train "$(LOG)" $(ARGS)
 
 docs: install ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python .ci/docs.py
@@ -57,6 +60,11 @@ $(VENV)/.kafka: $(LOCK)/kafka.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: $(LOCK)/dev.txt | $(UV)
+	@echo "installing the locked packages into $(VENV)"
+	@$(INSTALL) --require-hashes -r $<
+	@touch $@ $(VENV)/.kafka $(VENV)/.neural
+
+$(VENV)/.neural: $(LOCK)/neural.txt | $(UV)
 	@echo "installing the locked packages into $(VENV)"
 	@$(INSTALL) --require-hashes -r $<
 	@touch $@ $(VENV)/.kafka

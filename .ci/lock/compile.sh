@@ -11,7 +11,8 @@ compile() { # compile OUTPUT ARGUMENTS...
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
         --no-header --no-annotate --output-file "$lock/$output" "$@"
 }
-compile dev.txt pyproject.toml $lock/build.in --extra kafka --group dev "$@"
+compile dev.txt pyproject.toml $lock/build.in --extra kafka --extra neural --group dev "$@"
 compile kafka.txt pyproject.toml $lock/build.in --extra kafka --constraints $lock/dev.txt
+compile neural.txt pyproject.toml $lock/build.in --extra kafka --extra neural --constraints $lock/dev.txt
 compile base.txt pyproject.toml $lock/build.in --constraints $lock/dev.txt
 compile uv.txt $lock/uv.in "$@"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_rec.backtest.charts import Line, line_chart
 from stream_rec.backtest.compare import PRODUCT, Comparison, figures_of, hits_of
-from stream_rec.backtest.report_style import page_style
 from stream_rec.backtest.strata import Strata, all_strata
 from stream_rec.backtest.walk import Walked
+from stream_rec.charts.line_chart import Line, line_chart
+from stream_rec.charts.page_style import page_style
 from stream_rec.core.types import Int64Array
 from stream_rec.errors import ConfigError
 

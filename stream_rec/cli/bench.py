@@ -36,6 +36,12 @@ def kernels(as_json: AsJson = False) -> None:
     _module("benchmarks.kernels.run").run(as_json)
 
 
+@app.command()
+def embed(as_json: AsJson = False) -> None:
+    """Measure how fast users are embedded by the sequence model's tables, beside the same student in ONNX Runtime."""
+    _module("benchmarks.embedding.run").run(as_json)
+
+
 def _module(name: str) -> Any:
     """Import a module of benchmarks/, which is a folder of the checkout, not of the installed package."""
     import sys

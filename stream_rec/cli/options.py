@@ -32,3 +32,5 @@ Parameters = Annotated[
         "--set", metavar="NAME=NUMBER,…", help="Parameters instead of the preset's: cooc.window=12,hop.items=2."
     ),
 ]
+
+Models = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the registry of models.")]

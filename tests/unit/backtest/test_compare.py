@@ -19,11 +19,11 @@ from stream_rec.backtest.html_report import FEWEST, report_page
 from stream_rec.backtest.places import PlaceKeeper
 from stream_rec.backtest.replay import Backtest, BacktestSettings
 from stream_rec.backtest.report import tables_of
-from stream_rec.backtest.report_style import DARK, LIGHT
 from stream_rec.backtest.run import BacktestRequest, run_backtest
 from stream_rec.backtest.strata import all_strata
 from stream_rec.backtest.stream import Stream
 from stream_rec.backtest.walk import NOT_SCORED, Walked
+from stream_rec.charts.page_style import DARK, LIGHT
 from stream_rec.core.presets import PRESETS
 from stream_rec.core.state.items import ItemTable
 from stream_rec.shop import Shop

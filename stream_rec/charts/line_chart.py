@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import ceil
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 760, 300
@@ -20,7 +21,9 @@ class Line(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], marks: Sequence[int] | None = None) -> str:
+def line_chart(
+    title: str, labels: Sequence[str], lines: Sequence[Line], marks: Sequence[int] | None = None, shares: bool = True
+) -> str:
     """Return an `<svg>` element.
 
     Parameters
@@ -31,6 +34,8 @@ def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], marks: 
         What stands under the x axis, one per value of a line; `marks` picks those that are written (default all).
     lines
         Drawn in this order, so the last one is on top.
+    shares
+        Whether values are shares, shown as percent, or numbers.
 
     Examples
     --------
@@ -38,13 +43,14 @@ def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], marks: 
     >>> svg.startswith("<svg") and "<polyline" in svg and ">20 %<" in svg
     True
     """
-    top = _round_up(max((value for line in lines for value in line.values), default=0.0))
+    highest = max((value for line in lines for value in line.values), default=0.0)
+    top, written = (_round_up(highest), _percent) if shares else (float(max(1, ceil(highest))), "{:.1f}".format)
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>']
     for step in range(_GRID_LINES + 1):
         y = _y(top * step / _GRID_LINES, top)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_percent(top * step / _GRID_LINES)}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{written(top * step / _GRID_LINES)}</text>'
         )
     for mark in range(len(labels)) if marks is None else marks:
         x = _x(mark, len(labels))

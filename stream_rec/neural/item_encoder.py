@@ -1,0 +1,92 @@
+"""Rows for items by a stored student: new ones from their text, known ones from id and text. What an encoder runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load, save
+
+from stream_rec.core.types import Float32Array
+from stream_rec.errors import ConfigError
+from stream_rec.neural.export import item_rows
+from stream_rec.neural.item_tower import ItemTower
+from stream_rec.neural.recipe import recipe_from
+from stream_rec.neural.run import TrainedRun
+from stream_rec.neural.sequence_model import SequenceModel
+from stream_rec.neural.text_encoder import TEXT_WIDTH, centred, encode_texts
+
+STUDENT_FILE = "student.safetensors"
+_MODEL = "model."
+
+
+def student_bytes(run: TrainedRun) -> bytes:
+    """Return the student as a file: its parameters, which items have an id vector, the mean of the texts."""
+    model = run.student.model
+    tensors = {_MODEL + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    tensors["has_id"] = model.items.get_buffer("has_id")
+    tensors["bias"] = torch.from_numpy(run.rows[:, -1].copy())
+    if run.text_mean is not None:
+        tensors["text_mean"] = torch.from_numpy(run.text_mean)
+    return bytes(save(tensors))
+
+
+class ItemEncoder:
+    """Makes item rows with a stored student.
+
+    Parameters
+    ----------
+    raw
+        The bytes of `STUDENT_FILE`.
+    item_ids
+        The items it was trained with, in the order of its tables.
+    settings
+        The manifest's.
+    path
+        Where the bytes are from, for messages.
+
+    Raises
+    ------
+    ConfigError
+        The bytes are no student of these items and settings.
+    """
+
+    def __init__(self, raw: bytes, item_ids: Sequence[str], settings: dict[str, Any], path: Path) -> None:
+        try:
+            tensors = load(raw)
+            self.recipe = recipe_from(settings)
+            self._mean = tensors["text_mean"].numpy() if "text_mean" in tensors else None
+            text = None if self._mean is None else torch.zeros(len(item_ids), TEXT_WIDTH)
+            tower = ItemTower(text, tensors["has_id"], self.recipe.student.width, self.recipe.id_dropout)
+            self._model = SequenceModel(self.recipe.student, tower).eval()
+            weights = {name.removeprefix(_MODEL): tensors[name] for name in tensors if name.startswith(_MODEL)}
+            self._model.load_state_dict(weights)
+            self._bias = tensors["bias"]
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path}: need the student of this version; got {error!r}. Train it anew.") from error
+        self._row_of = {item_id: row for row, item_id in enumerate(item_ids)}
+
+    @torch.inference_mode()
+    def rows(self, items: Sequence[tuple[str, str]]) -> tuple[Float32Array, npt.NDArray[np.bool_]]:
+        """Return float32[n, row_width] of (item id, text), and bool[n]: whether anything is known of the item.
+
+        An item without an id vector and without a text, or of a student that knows no texts, is unknown; its row means
+        nothing. Cost: 2 to 5 ms an item on one core, nearly all of it the text encoder.
+        """
+        tower = self._model.items
+        rows = torch.tensor([self._row_of.get(item_id, -1) for item_id, _ in items], dtype=torch.int64)
+        trained = rows.clamp(min=0)
+        has_id = (rows >= 0) & tower.get_buffer("has_id")[trained]
+        vectors = tower.id(trained) * has_id[:, None]
+        known = has_id.numpy()
+        if tower.fusion is not None and self._mean is not None:
+            text = encode_texts([text for _, text in items])
+            known = known | (np.abs(text).sum(axis=1) > 0)
+            scaled = torch.from_numpy(centred(text, self._mean, self.recipe.text_scale))
+            vectors = tower.fusion(vectors, has_id, scaled)
+        bias = torch.where(rows >= 0, self._bias[trained], self.recipe.unseen_bonus)
+        return item_rows(self._model, vectors, bias), known

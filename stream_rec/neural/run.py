@@ -1,0 +1,164 @@
+"""A training run: texts, teacher, its states, student, tables. Every stage leaves what the next start needs.
+
+folder/ texts.safetensors  teacher.safetensors  states.safetensors  student.safetensors  [plain.safetensors]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_rec.core.sequence_tables import StudentWeights
+from stream_rec.core.types import Float32Array, Int64Array
+from stream_rec.neural.checkpoint import read_tensors, write_tensors
+from stream_rec.neural.distillation import TeacherStates, teacher_states
+from stream_rec.neural.evaluation import Figures, figures_of, sampled_places, user_vectors
+from stream_rec.neural.export import item_rows, student_weights
+from stream_rec.neural.interactions import Interactions, Split
+from stream_rec.neural.item_tower import ItemTower
+from stream_rec.neural.recipe import ModelShape, Recipe, Schedule
+from stream_rec.neural.sequence_model import SequenceModel
+from stream_rec.neural.text_encoder import NAME as TEXT_ENCODER
+from stream_rec.neural.text_encoder import centred, encode_texts, mean_of
+from stream_rec.neural.training import Report, Stage, fit
+
+CURVE_EVENTS = 2_000
+"""Held-out events behind each point of the report's curves."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One model after its last epoch: its figures on the held-out events, and one row per epoch for the curves."""
+
+    model: SequenceModel
+    figures: Figures
+    epochs: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """All a run made.
+
+    `places`: the held-out events behind all figures. `text_mean`: what is taken off every text vector. `rows` and
+    `weights`: the student's tables. `plain`: a student that had no teacher, if it was asked for.
+    """
+
+    places: Int64Array
+    text_mean: Float32Array | None
+    teacher: TrainedModel
+    student: TrainedModel
+    plain: TrainedModel | None
+    rows: Float32Array
+    weights: StudentWeights
+
+
+class TrainingRun:
+    """One run over one log; run again over the same, it goes on where it was stopped.
+
+    Parameters
+    ----------
+    texts
+        item id → text, for the items that have one; with none at all items are ids only.
+    folder
+        Where runs keep their stages, one sub-folder each, named by all that has an influence on the result.
+    test_events
+        Held-out events behind the figures, sampled from the newest ones.
+    """
+
+    def __init__(
+        self, log: Interactions, split: Split, texts: Mapping[str, str], recipe: Recipe, folder: Path, test_events: int
+    ) -> None:
+        self.log, self.split, self.texts, self.recipe = log, split, texts, recipe
+        self.lengths = split.train_lengths(log)
+        self.folder = folder / self._fingerprint()
+        self.places = sampled_places(log, split.test, split.end, test_events, seed=0)
+        gap = split.test - split.train  # settings are chosen by what lies between, where there is something
+        curve = (split.train, split.test) if gap >= CURVE_EVENTS else (split.test, split.end)
+        self._curve_places = sampled_places(log, *curve, CURVE_EVENTS, seed=1)
+        events = split.item_events(log)
+        self.has_id = torch.from_numpy(events >= recipe.least_id_events)
+        self.trained = torch.from_numpy(events > 0)
+
+    def run(self, report: Report, plain: bool = False) -> TrainedRun:
+        """Run all stages that are not done; `plain` trains a student without a teacher beside the other."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text, text_mean = self._text(report)
+        teacher = self._train("teacher", self.recipe.teacher, self.recipe.teacher_schedule, text, None, report)
+        states = self._teacher_states(teacher.model, report)
+        student = self._train("student", self.recipe.student, self.recipe.student_schedule, text, states, report)
+        alone = None
+        if plain:
+            alone = self._train("plain", self.recipe.student, self.recipe.student_schedule, text, None, report)
+        with torch.inference_mode():
+            rows = item_rows(student.model, student.model.items(), self.bias_of(student.model))
+        weights = student_weights(student.model)
+        return TrainedRun(self.places, text_mean, teacher, student, alone, rows, weights)
+
+    def bias_of(self, model: SequenceModel) -> Tensor:
+        """Return float32[items]: the bias to serve with, which lifts items without a training event."""
+        return model.bias.detach() + self.recipe.unseen_bonus * ~self.trained
+
+    def _train(
+        self, name: str, shape: ModelShape, schedule: Schedule, text: Tensor | None, states: TeacherStates | None,
+        report: Report,
+    ) -> TrainedModel:  # fmt: skip
+        torch.manual_seed(self.recipe.seed)
+        tower = ItemTower(text, self.has_id, shape.width, self.recipe.id_dropout)
+        model = SequenceModel(shape, tower)
+        stage = Stage(name, self.log, self.lengths, schedule, self.recipe, self.trained, states, self._curve_point)
+        progress = fit(stage, model, self.folder / f"{name}.safetensors", report)
+        report(f"{name}: measured", 0, 1, "")
+        figures = self._figures(model, self.places)
+        report(f"{name}: measured", 1, 1, f"HR@20 {figures.hr20:.4f}")
+        return TrainedModel(model, figures, progress.epochs)
+
+    def _curve_point(self, model: SequenceModel) -> dict[str, float]:
+        figures = self._figures(model, self._curve_places)
+        return {"hr20": figures.hr20, "hr20_discovery": figures.hr20_discovery}
+
+    def _figures(self, model: SequenceModel, places: Int64Array) -> Figures:
+        with torch.inference_mode():
+            table = model.eval().items()
+        vectors = user_vectors(self.log, model, table, places)
+        return figures_of(self.log, self.split, places, vectors, table.numpy(), self.bias_of(model).numpy())
+
+    def _text(self, report: Report) -> tuple[Tensor | None, Float32Array | None]:
+        """Return the items' text vectors, centred, and the mean that was taken off; `None` where no item has a text."""
+        texts = [self.texts.get(item_id, "") for item_id in self.log.item_ids]
+        if not any(texts):
+            return None, None
+        path = self.folder / "texts.safetensors"
+        if path.exists():
+            vectors = read_tensors(path)[0]["texts"].numpy()
+        else:
+            vectors = encode_texts(texts, lambda done, of: report("texts", done, of, ""))
+            write_tensors(path, {"texts": torch.from_numpy(vectors)}, {"encoder": TEXT_ENCODER})
+        mean = mean_of(vectors)
+        return torch.from_numpy(centred(vectors, mean, self.recipe.text_scale)), mean
+
+    def _teacher_states(self, teacher: SequenceModel, report: Report) -> TeacherStates:
+        path = self.folder / "states.safetensors"
+        if path.exists():
+            tensors, _ = read_tensors(path)
+            return TeacherStates(**tensors)
+        states = teacher_states(
+            self.log, self.lengths, self.trained, teacher, lambda done, of: report("teacher's states", done, of, "")
+        )
+        write_tensors(path, {"hidden": states.hidden, "table": states.table, "bias": states.bias}, {})
+        return states
+
+    def _fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that change with anything the trained models depend on."""
+        log = self.log
+        digest = sha256(json.dumps([self.recipe.as_dict(), self.split.train, list(log.item_ids)]).encode())
+        for array in (log.starts, log.items, log.context, log.places):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(json.dumps(sorted(self.texts.items())).encode())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,135 @@
+"""The registry: versions never change, one is live, every decision is kept, and damage is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from stream_rec.adapters.model_registry import MANIFEST, ModelRegistry
+from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables, tables_bytes
+from stream_rec.cli.app import build_app
+from stream_rec.core.sequence_tables import StudentWeights, row_width
+from stream_rec.errors import ConfigError
+
+WIDTH = 8
+
+
+def some_tables(seed: int = 0) -> ModelTables:
+    rng = np.random.default_rng(seed)
+    shapes = ((2, 5), (WIDTH, WIDTH), (WIDTH, 32), (32,), (32, WIDTH), (WIDTH,), (WIDTH, WIDTH), (WIDTH,))
+    weights = StudentWeights(*(rng.normal(size=shape).astype(np.float32) for shape in shapes))
+    return ModelTables(["A", "Bé", "C,1"], rng.normal(size=(3, row_width(WIDTH))).astype(np.float32), weights)
+
+
+def publish(registry: ModelRegistry, hr20: float = 0.3, seed: int = 0) -> str:
+    files = {TABLES_FILE: tables_bytes(some_tables(seed)), "report.html": b"<html>"}
+    names = ("n", "hr10", "hr20", "mrr20", "n_discovery", "hr20_discovery", "n_cold", "hr20_cold")
+    metrics = {"student": dict.fromkeys(names, 0) | {"hr20": hr20}}
+    return registry.publish(files, code="abc", data={"log": "shop"}, settings={"seed": seed}, metrics=metrics).version
+
+
+def test_tables_come_back_as_they_were(tmp_path: Path) -> None:
+    registry, expected = ModelRegistry(tmp_path / "models"), some_tables()
+    version = publish(registry)
+    found = ModelRegistry(tmp_path / "models").tables(version)
+    assert list(found.item_ids) == list(expected.item_ids)
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    for mine, theirs in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_versions_count_up_and_nothing_is_live_by_itself(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    assert (registry.versions(), registry.state().live) == ([], None)
+    assert [publish(registry) for _ in range(3)] == ["v0001", "v0002", "v0003"]
+    assert registry.state().live is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v0001", "v0002", "v0003"]
+
+
+def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    first, second, third = (publish(registry, seed=seed) for seed in range(3))
+    registry.promote(first, {"new": 0.3}, "first")
+    registry.promote(second, {"new": 0.31, "running": 0.3}, "better")
+    registry.keep(third, {"new": 0.2, "running": 0.31}, "worse")
+    assert registry.state().live == second
+    assert registry.rollback("it was worse").version == first
+    with pytest.raises(ConfigError, match="need a version before the live one; got v0001"):
+        registry.rollback("again")
+    registry.promote(third, {}, "after all")
+    assert registry.rollback("no").version == first
+    assert [decision.action for decision in registry.state().decisions] == [
+        "promote", "promote", "keep", "rollback", "promote", "rollback",
+    ]  # fmt: skip
+    assert registry.state().decisions[1].numbers == {"new": 0.31, "running": 0.3}
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_file_is_named_and_never_goes_live(tmp_path: Path, damage: str) -> None:
+    registry = ModelRegistry(tmp_path)
+    version = publish(registry)
+    path = tmp_path / version / TABLES_FILE
+    raw = bytearray(path.read_bytes())
+    raw[-5] ^= 1
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(bytes(raw) if damage == "flip" else bytes(raw[:-9]))
+    with pytest.raises(ConfigError, match=rf"{version}/{TABLES_FILE}: need "):
+        registry.promote(version, {}, "")
+    assert registry.state().live is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"version": "v0001"}', "\udcff"])
+def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
+    registry = ModelRegistry(tmp_path)
+    version = publish(registry)
+    (tmp_path / version / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=rf"{version}/{MANIFEST}: need the JSON"):
+        registry.manifest(version)
+
+
+def test_a_version_under_another_name_is_refused(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    (tmp_path / publish(registry)).rename(tmp_path / "v0007")
+    with pytest.raises(ConfigError, match="need format 1 of v0007; got format 1 of v0001"):
+        registry.manifest("v0007")
+    with pytest.raises(ConfigError, match=r"need a version of this registry; got 'v0001'\. There are: v0007\."):
+        registry.manifest("v0001")
+
+
+def test_tables_that_do_not_fit_together_are_refused() -> None:
+    tables = some_tables()
+    raw = tables_bytes(ModelTables(tables.item_ids[:2], tables.rows, tables.weights))
+    with pytest.raises(ConfigError, match=r"x\.safetensors: need the tables of a model"):
+        parse_tables(raw, Path("x.safetensors"))
+
+
+def run(*words: str | Path) -> str:
+    done = CliRunner().invoke(build_app("models"), ["models", *map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    first, second = publish(registry, 0.3), publish(registry, 0.35)
+
+    def asked(*words: str) -> Any:
+        return json.loads(run(*words, "--out", tmp_path, "--json"))
+
+    asked("promote", first)
+    assert asked("promote", second, "--reason", "looks good")["numbers"] == {"new": 0.35, "running": 0.3}
+    listed = asked("list")
+    assert (listed["live"], [one["version"] for one in listed["versions"]]) == (second, [first, second])
+    assert listed["decisions"][-1]["reason"] == "looks good"
+    assert asked("rollback")["version"] == first
+    assert asked("show", first)["live"] is True
+    assert "v0002" in run("list", "--out", tmp_path)
+    assert "2 files, all whole" in run("show", second, "--out", tmp_path)
+    assert "v0002 is live, before it v0001" in run("promote", second, "--out", tmp_path)

@@ -10,7 +10,7 @@ from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.presets import SOURCE_NAMES, Preset
-from stream_rec.core.publishing import Publisher
+from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.ranking.cascade import new_cascade
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import Put, RoundStats
@@ -95,7 +95,7 @@ class NaiveWork:
             return None
         list_id = f"{record.topic}-{record.partition}-{record.offset}"
         rank_ms = state.as_of_ms + self._publisher.usual_gap_ms
-        ranked = self._publisher.rank(state, state.session, rank_ms)
+        (ranked,) = self._publisher.rank([Asked(state, state.session, rank_ms)])
         published = self._publisher.publish(record.partition, state, ranked, record, list_id, now_ms)
         state.pending_lines = 0
         state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.decay import weight
-from stream_rec.core.features import FEATURES, SCORED_SOURCES
+from stream_rec.core.features import COUNTED_SOURCES, FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.ranking.candidate_features import RECENT_TEXTS
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE
@@ -43,7 +43,7 @@ class NumpyTwin:
 
     def recommend(self, user: UserView) -> TwinList:
         """Return the list of the linear ranker."""
-        lists = [self._cooc(user), self._own(user), None, None, self._popular()]
+        lists = [self._cooc(user), self._own(user), None, None, None, self._popular()]
         rows = _union([one[0] for one in lists if one is not None])
         logits = self._logits(user, rows)
         lists[FACTORS] = _best(rows, logits, CANDIDATES_PER_SOURCE, ties=np.arange(len(rows)))
@@ -56,7 +56,7 @@ class NumpyTwin:
         self._facts(features, rows, user, ranks[POPULARITY, rows])
         self._had(features, rows, user)
         self._texts(features, rows, user)
-        share = features[[FEATURES.index(f"{name}.present") for name in SCORED_SOURCES]].mean(axis=0)
+        share = features[[FEATURES.index(f"{name}.present") for name in COUNTED_SOURCES]].mean(axis=0)
         features[-2:] = share, share * share
         theta = self._items.ranker.serving[context_of(user)]
         best = np.lexsort((np.arange(len(rows)), -(theta @ features)))[: self._k]

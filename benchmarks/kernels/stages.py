@@ -20,7 +20,14 @@ from stream_rec.core.ranking.candidate_features import (
     text_features,
     user_features,
 )
-from stream_rec.core.ranking.evidence import join, propose_cooc, propose_others, propose_own, rank_by_factors
+from stream_rec.core.ranking.evidence import (
+    join,
+    propose_cooc,
+    propose_others,
+    propose_own,
+    rank_by_factors,
+    rank_by_sequence,
+)
 from stream_rec.core.ranking.linear import linear_scores
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.ranking.workspace import new_workspace, tables_of
@@ -48,11 +55,12 @@ def _now_ns(time: Int64Array) -> int:
 @njit
 def _staged(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, theta: Float32Array, k: int, at: Int64Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array,
+    theta: Float32Array, k: int, at: Int64Array,
 ) -> Int32Array:  # fmt: skip
     """Rank as `_rank` of `core/recommend.py` does; write the time after each stage."""
     time = np.zeros(2, np.int64)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     at[0] = _now_ns(time)
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
@@ -68,6 +76,7 @@ def _staged(
     note_history(w, rows, n)
     at[5] = _now_ns(time)
     rank_by_factors(item.factors, user, t, w, n)
+    rank_by_sequence(item.sequence, user, w, n)
     at[6] = _now_ns(time)
     curves(w, n)
     at[7] = _now_ns(time)

@@ -17,6 +17,7 @@ from stream_rec.core.ranking.cascade import new_cascade
 from stream_rec.core.ranking.second_stage import Frozen
 from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.core.rounds import RoundResult, RoundStats
+from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
@@ -62,9 +63,18 @@ class Backtest:
         The table the item plane fills; the observer reads ids from it.
     observer
         Sees every look.
+    sequence
+        The sequence model over `items`.
     """
 
-    def __init__(self, settings: BacktestSettings, preset: Preset, items: ItemTable, observer: Observer | None) -> None:
+    def __init__(
+        self,
+        settings: BacktestSettings,
+        preset: Preset,
+        items: ItemTable,
+        observer: Observer | None,
+        sequence: SequenceModel | None = None,
+    ) -> None:
         self._settings = settings
         plane_settings = PlaneSettings(
             partitions=1,
@@ -81,7 +91,10 @@ class Backtest:
         self.store = MemoryUserStore()
         self.cascade = new_cascade(preset) if settings.cascade and not settings.pinned else None
         self._fit = preset.fit
-        self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer, second=self.cascade)
+        self._sequence = sequence
+        self._user_plane = UserPlane(
+            plane_settings, preset, items, 1, observer=observer, second=self.cascade, sequence=sequence
+        )
         self._item_plane = ItemPlane(items, 1)
         self._item_plane.assign(SHARD, None)
         self._frames: deque[tuple[int, bytes]] = deque()
@@ -114,7 +127,9 @@ class Backtest:
         looking = replace(self._plane_settings, fresh_every=1)
         second = None if self.cascade is None else Frozen(self.cascade)
         self.cascade = None
-        self._user_plane = UserPlane(looking, self._preset, self.items, 1, observer=observer, second=second)
+        self._user_plane = UserPlane(
+            looking, self._preset, self.items, 1, observer=observer, second=second, sequence=self._sequence
+        )
 
     def _record(self, event: LogEvent) -> LogRecord:
         topic = source_topic(event)

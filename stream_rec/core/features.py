@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-SCORED_SOURCES: Final = ("cooc", "own", "factors", "hop")
+COUNTED_SOURCES: Final = ("cooc", "own", "factors", "hop")
+"""Sources that count and learn online, as every shop has them."""
+
+SCORED_SOURCES: Final = (*COUNTED_SOURCES, "sequence")
 """Sources whose scores the ranker looks at, in the order of its features."""
 
 CURVES: Final = ("present", "share", "log", "r10", "r6", "r1")
@@ -25,7 +28,7 @@ OTHERS: Final = (
     "text.last",  # cosine with the last item's title and category
     "text.square",
     "text.recent",  # mean cosine with the last five, the k-th weighted 1/k
-    "agreement",  # share of the scored sources that propose it
+    "agreement",  # share of the counted sources that propose it
     "agreement.square",
 )
 

@@ -20,6 +20,7 @@ REASON_KINDS = {
     "own": "own_continuation",
     "factors": "taste",
     "hop": "co_occurrence",
+    "sequence": "last_items",
     "popularity": "popular",
 }
 """Source name -> `reason.kind` of an item it contributed most to."""

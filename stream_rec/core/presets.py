@@ -73,6 +73,15 @@ class HopParams:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceParams:
+    """The sequence model as a source (`core/sources/sequence.py`); without a model they mean nothing."""
+
+    last: int = 20  # items of a history that a user is embedded by
+    proposed: int = 50  # candidates taken from the whole catalogue; 0: only what other sources propose is scored
+    most_items: int = 20_000  # in a larger catalogue none are taken: the search would cost more than all the rest
+
+
+@dataclass(frozen=True, slots=True)
 class RankerParams:
     """The online linear ranker (`core/ranking/linear.py`)."""
 
@@ -86,7 +95,7 @@ class FusionParams:
     """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
 
     rank_offset: float = 5.0
-    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 0.05)
+    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 1.0, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class SignalParams:
     near_hidden: float = 0.5  # λ: votes against neighbours of hidden items, beside those for neighbours of the last
 
 
-SOURCE_NAMES = ("cooc", "own", "factors", "hop", "popularity")
+SOURCE_NAMES = ("cooc", "own", "factors", "hop", "sequence", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
 
@@ -145,6 +154,7 @@ class Preset:
     popularity: PopularityParams = field(default_factory=PopularityParams)
     factors: FactorParams = field(default_factory=FactorParams)
     hop: HopParams = field(default_factory=HopParams)
+    sequence: SequenceParams = field(default_factory=SequenceParams)
     ranker: RankerParams = field(default_factory=RankerParams)
     fusion: FusionParams = field(default_factory=FusionParams)
     cascade: CascadeParams = field(default_factory=CascadeParams)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,14 @@ from stream_rec.core.state.user import UserState
 from stream_rec.core.types import KIND_MASK, NO_ROWS, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
 
 _FORGET_GAPS = 1.0 / 5_000
+
+
+class Asked(NamedTuple):
+    """Whose list is wanted: for which session, and for which event time."""
+
+    state: UserState
+    session: int
+    rank_ms: int
 
 
 class Publisher:
@@ -50,6 +60,7 @@ class Publisher:
 
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
+        (user,) = self._recommender.completed([user])
         return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def served(self, orders: Orders) -> Int32Array:
@@ -58,6 +69,7 @@ class Publisher:
 
     def evidence(self, state: UserState, user: UserView) -> Evidence:
         """Return the evidence of a look without what rankers make of it."""
+        (user,) = self._recommender.completed([user])
         return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def popular(self, state: UserState) -> Int32Array:
@@ -65,10 +77,13 @@ class Publisher:
         tags = state.history.tags_view()
         return self._recommender.popular(self._excluded(state, state.session, state.rows_view(), tags))
 
-    def rank(self, state: UserState, session: int, rank_ms: int, thorough: bool = True) -> Recommendation:
-        """Rank for `session` at the event time `rank_ms`; nothing is changed."""
-        user = view_of(state, session, rank_ms, self._items)
-        return self._recommender.recommend(user, self._excluded(state, session, user.rows, user.tags), thorough)
+    def rank(self, asked: Sequence[Asked], thorough: bool = True) -> list[Recommendation]:
+        """Rank for each; nothing is changed."""
+        views = [view_of(one.state, one.session, one.rank_ms, self._items) for one in asked]
+        return [
+            self._recommender.recommend(user, self._excluded(one.state, one.session, user.rows, user.tags), thorough)
+            for one, user in zip(asked, self._recommender.completed(views), strict=True)
+        ]
 
     def publish(
         self,

@@ -10,7 +10,14 @@ import numpy.typing as npt
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import Preset
-from stream_rec.core.ranking.blocks import ItemBlock, ListBlock, list_items_at, list_tables_at, list_workspace_at
+from stream_rec.core.ranking.blocks import (
+    NO_OUTPUTS,
+    ItemBlock,
+    ListBlock,
+    list_items_at,
+    list_tables_at,
+    list_workspace_at,
+)
 from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
 from stream_rec.core.ranking.linear import contributions, linear_scores
@@ -20,6 +27,7 @@ from stream_rec.core.ranking.second_features import second_features
 from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
+from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import (
     Float32Array,
@@ -68,7 +76,8 @@ class Orders(NamedTuple):
 @entry()
 def _rank(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, k: int, explained: bool,
+    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
+    theta: Float32Array, k: int, explained: bool,
 ) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
     """Gather and order; return the number of candidates, int32[4, m] and the scores of the list.
 
@@ -76,7 +85,7 @@ def _rank(
     """
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     n = gather_evidence(item, user, t, w)
     scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
     best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
@@ -94,11 +103,12 @@ def _rank(
 @entry()
 def _explain(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, linear: bool, theta: Float32Array, best: Int32Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
+    theta: Float32Array, best: Int32Array,
 ) -> Int32Array:  # fmt: skip
     """Return the list of the places `best`, whose evidence the workspace still holds, as int32[4, m]."""
     t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
 
 
@@ -133,10 +143,11 @@ def explain_places(
 @entry()
 def _second(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, best: Int32Array, linear: Float64Array,
+    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, best: Int32Array,
+    linear: Float64Array,
 ) -> Float32Array:  # fmt: skip
     t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden)
+    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     return second_features(list_items_at(b, t), user, w, best, linear)
 
 
@@ -151,6 +162,8 @@ class Recommender:
         Weights a shop has set; then nothing that is learned changes the order.
     second : SecondStage or None
         Orders the linear ranker's best candidates anew.
+    sequence : SequenceModel or None
+        Must have completed the views that are ranked.
     """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
@@ -159,6 +172,7 @@ class Recommender:
         self._chosen: bool | None = None
         self.pinned: Float32Array | None = None
         self.second: SecondStage | None = None
+        self.sequence: SequenceModel | None = None
         self._tables = tables_of(preset)
         self._dimensions = preset.factors.dimensions
         self._scratch = Scratch()
@@ -179,6 +193,10 @@ class Recommender:
     @linear.setter
     def linear(self, serves: bool) -> None:
         self._chosen = serves
+
+    def completed(self, users: list[UserView]) -> list[UserView]:
+        """Return the views with what the sequence model makes of them, where there is one."""
+        return users if self.sequence is None else self.sequence.complete(users)
 
     def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
@@ -255,7 +273,7 @@ class Recommender:
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        return self._block.current()
+        return self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stream_rec.core.partitioning import partition_of
-from stream_rec.core.publishing import Publisher
+from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.rounds import PublishedList, Put, RoundResult, UserStoreReader
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_codec import deadline_key, erase_puts, puts_of
@@ -77,7 +77,7 @@ class Sweeper:
                 list_id = f"sweep-{partition}-{deadline_ms}-{clicks}-{purchases}"
                 state.generation = generation
                 session = state.session + 1
-                ranked = self._publisher.rank(state, session, deadline_ms)
+                (ranked,) = self._publisher.rank([Asked(state, session, deadline_ms)])
                 result.lists.append(self._publisher.publish(partition, state, ranked, None, list_id, now_ms))
                 latest_ms = max(stream_ms, now_ms or 0)
                 state.session_deadline_ms = self._pauses.next_deadline_ms(state.last_event_ms, latest_ms)
@@ -103,5 +103,5 @@ class Sweeper:
             visitor.as_of_ms = stream_ms
             list_id = f"visitor-{stream_ms}"
             partition = self._visitor_partition
-            ranked = self._publisher.rank(visitor, 1, stream_ms)
+            (ranked,) = self._publisher.rank([Asked(visitor, 1, stream_ms)])
             result.lists.append(self._publisher.publish(partition, visitor, ranked, None, list_id, now_ms))

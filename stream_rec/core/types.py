@@ -72,6 +72,7 @@ class SourceRecord(Protocol):
 
 NO_TAGS: UInt16Array = np.empty(0, np.uint16)
 NONE_HIDDEN: Int32Array = np.empty((2, 0), np.int32)
+NO_VECTOR: Float32Array = np.empty(0, np.float32)
 
 
 class UserView(NamedTuple):
@@ -83,7 +84,8 @@ class UserView(NamedTuple):
     counted yet, because they came in this round. `tags` uint16[h]: kind of each line in the low `KIND_BITS` bits; read
     for pending lines and the few before them, and may be empty where none is pending. `hidden` int32[2, n]: rows of
     the last items the user hid, newest last and -1 for unknown ones, over the session of each; empty for nearly
-    everybody. Lines that are not to speak (`state/marks.py`) are left out of all columns.
+    everybody. `vector` float32[d] and `near` int32[n]: what the sequence model makes of the history, and the rows it
+    proposes, best first; empty without a model. Lines that are not to speak (`state/marks.py`) are left out.
     """
 
     rows: Int32Array
@@ -94,6 +96,8 @@ class UserView(NamedTuple):
     pending: int
     tags: UInt16Array = NO_TAGS
     hidden: Int32Array = NONE_HIDDEN
+    vector: Float32Array = NO_VECTOR
+    near: Int32Array = NO_ROWS
 
 
 class Ranked(NamedTuple):

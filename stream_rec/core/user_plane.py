@@ -10,11 +10,12 @@ from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
-from stream_rec.core.publishing import Publisher
+from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
+from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_codec import puts_of
 from stream_rec.core.sweep import Pauses, Sweeper
@@ -72,6 +73,8 @@ class UserPlane:
         Sees every look, before the learning.
     second
         The second stage; it learns from the events that are looked at freshly.
+    sequence
+        The sequence model over `items`.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class UserPlane:
         seconds: Callable[[], float] = _no_clock,
         observer: Observer | None = None,
         second: SecondStage | None = None,
+        sequence: SequenceModel | None = None,
     ) -> None:
         self.generation = 0  # of the consumer group; stored with every state, decides forks at a restore
         self._settings = settings
@@ -92,9 +96,10 @@ class UserPlane:
         self._topics = {settings.clicks_topic: 0, settings.purchases_topic: 1}
         self._stream_ms: dict[int, int] = {}
         self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
-        encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
+        model = {"preset": preset.name} | ({} if sequence is None else {"sequence": sequence.version})
+        encoder = ListEncoder(items, SOURCE_NAMES, model)
         recommender = Recommender(preset, items, settings.list_size)
-        recommender.second = second
+        recommender.second, recommender.sequence = second, sequence
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
         self._publisher = Publisher(items, recommender, encoder, settings.exclude)
@@ -222,7 +227,8 @@ class UserPlane:
         """Rank, then write the lists, then the states: what each step works on stays in the processor's caches."""
         publisher, thorough = self._publisher, len(touched) <= self._settings.thorough_users
         gap_ms, states = publisher.usual_gap_ms, [one.user.state for one in touched]
-        ranked = [publisher.rank(state, state.session, state.as_of_ms + gap_ms, thorough) for state in states]
+        asked = [Asked(state, state.session, state.as_of_ms + gap_ms) for state in states]
+        ranked = publisher.rank(asked, thorough)
         for one, state, recommendation in zip(touched, states, ranked, strict=True):
             record = one.trigger
             list_id = f"{record.topic}-{record.partition}-{record.offset}"

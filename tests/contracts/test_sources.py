@@ -14,6 +14,7 @@ from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import NO_ROWS, Float64Array, Int32Array, UserView
 from tests.twins import kernels
 from tests.twins.kernels import PROPOSING
+from tests.twins.small_model import small_model
 from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
 
 SEEDS = range(6)
@@ -31,11 +32,14 @@ def propose(
 
 
 def evidence_of(items: ItemTable, user: UserView, excluded: Int32Array = NO_ROWS) -> Evidence:
-    return Recommender(items.preset, items, 20).look(user, excluded).evidence
+    recommender = Recommender(items.preset, items, 20)
+    recommender.sequence = small_model(1, items)
+    (user,) = recommender.completed([user])
+    return recommender.look(user, excluded).evidence
 
 
-def test_all_sources_but_the_factors_name_candidates() -> None:
-    assert {*PROPOSING, "factors"} == {*SOURCE_NAMES}
+def test_all_counting_sources_but_the_factors_name_candidates() -> None:
+    assert {*PROPOSING, "factors", "sequence"} == {*SOURCE_NAMES}
 
 
 @every_source

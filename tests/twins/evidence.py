@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
-from stream_rec.core.features import SCORED_SOURCES
+from stream_rec.core.features import COUNTED_SOURCES, SCORED_SOURCES
 from stream_rec.core.presets import DAY_MS, HOUR_MS, Preset
 from stream_rec.core.ranking.candidate_features import RECENT_TEXTS
 from stream_rec.core.ranking.workspace import HOP_CANDIDATES, OWN_CANDIDATES, POPULAR_CANDIDATES
@@ -60,7 +60,7 @@ def features(
     }
     found: dict[str, list[float]] = {}
     for source in SCORED_SOURCES:
-        curves = _curves(ranks[source], shares.get(source, {}))
+        curves = _curves(ranks.get(source, {}), shares.get(source, {}))
         found |= {f"{source}.{name}": [curve(row) for row in rows] for name, curve in curves.items()}
     found["popularity.r10"] = [_curves(ranks["popularity"], {})["r10"](row) for row in rows]
     per_row = [
@@ -139,5 +139,5 @@ def _cosine(items: ItemTable, a: int, b: int) -> float:
 
 
 def _agreement(ranks: Ranks, row: int) -> dict[str, float]:
-    share = sum(row in ranks[source] for source in SCORED_SOURCES) / len(SCORED_SOURCES)
+    share = sum(row in ranks[source] for source in COUNTED_SOURCES) / len(COUNTED_SOURCES)
     return {"agreement": share, "agreement.square": share * share}

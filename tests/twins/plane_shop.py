@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from stream_rec.core.looks import Observer
 from stream_rec.core.presets import FactorParams, Preset
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.rounds import PublishedList, RoundResult
+from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.state.user_store import MemoryUserStore
@@ -31,11 +33,13 @@ class PlaneShop:
         preset: Preset = SMALL,
         second: SecondStage | None = None,
         observer: Observer | None = None,
+        sequence: Callable[[ItemTable], SequenceModel] | None = None,
         **settings: Any,
     ) -> None:
         self.preset, self.items, self.store = preset, ItemTable(preset), MemoryUserStore()
         plane = PlaneSettings(partitions=1, **settings)
-        self.users = UserPlane(plane, preset, self.items, 1, second=second, observer=observer)
+        model = None if sequence is None else sequence(self.items)
+        self.users = UserPlane(plane, preset, self.items, 1, second=second, observer=observer, sequence=model)
         self.plane = ItemPlane(self.items, 1)
         self.plane.assign(0, None)
         self.offset = 0

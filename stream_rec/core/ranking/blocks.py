@@ -5,6 +5,10 @@ See `core/kernel_memory.py` for why. Each pair below, the block and its `…_at`
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from stream_rec.core.compiled import inner
 from stream_rec.core.features import FEATURES
 from stream_rec.core.kernel_memory import (
@@ -25,6 +29,7 @@ from stream_rec.core.kernel_memory import (
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE
 from stream_rec.core.ranking.workspace import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.sources.cooc import PairRates
+from stream_rec.core.sources.sequence import OutputArrays
 from stream_rec.core.state.item_layout import CoocArrays, FactorArrays
 from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.items import ItemTable
@@ -34,6 +39,9 @@ from stream_rec.core.types import Int64Array
 
 _PAIR_LANDMARK, _POPULARITY_LANDMARK = 3, 4
 _F = len(FEATURES)
+
+NO_OUTPUTS = OutputArrays(np.empty((0, 0), np.float32), np.empty(0, np.float32), np.empty(0, np.uint8))
+"""Without a model."""
 
 
 ITEM_SIZE, WORKSPACE_SIZE, TABLES_SIZE = 20, 18, 18
@@ -78,7 +86,7 @@ def factors_at(b: Int64Array) -> FactorArrays:
 
 
 @inner(allocates=True)
-def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
+def item_side_at(b: Int64Array, t: Tables, sequence: OutputArrays) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
     n, k, n_texts = b[0], b[1], b[19]
@@ -95,7 +103,7 @@ def item_side_at(b: Int64Array, t: Tables) -> ItemSide:
     )  # fmt: skip
     return ItemSide(
         cooc, factors, facts, facts["listable"], int32_at(b[10], POPULAR_SIZE), int64_at(b[11], 1), facts["popularity"],
-        pair, texts, b[_POPULARITY_LANDMARK], rates[4],
+        pair, texts, b[_POPULARITY_LANDMARK], rates[4], sequence,
     )  # fmt: skip
 
 
@@ -133,8 +141,12 @@ def tables_at(b: Int64Array) -> Tables:
     )  # fmt: skip
 
 
+def _outputs_block(model: OutputArrays) -> tuple[Any, ...]:
+    return (*model.outputs.shape, *model)
+
+
 class ListBlock:
-    """The three blocks behind one address each: all that a list needs but the user, in one small array.
+    """Three blocks behind one address each, and a model's outputs: all that a list needs but the user, in one array.
 
     Attributes
     ----------
@@ -146,10 +158,14 @@ class ListBlock:
         self.tables, self.workspace = tables, workspace
         self._items, self._item_block = items, items.current()
         self._tables_block, self._workspace_block = tables_block(tables), workspace_block(workspace)
-        self._block = block_of(self._item_block, self._tables_block, self._workspace_block)
+        self._outputs = NO_OUTPUTS
+        self._block = block_of(self._item_block, self._tables_block, self._workspace_block, *_outputs_block(NO_OUTPUTS))
 
-    def current(self) -> Int64Array:
-        """Return the block as of now; valid until a row is added."""
+    def current(self, outputs: OutputArrays = NO_OUTPUTS) -> Int64Array:
+        """Return the block as of now, with a sequence model's `outputs`; valid until a row is added."""
+        if outputs is not self._outputs:
+            self._outputs = outputs
+            self._block[3:] = block_of(*_outputs_block(outputs))
         item_block = self._items.current()
         if item_block is not self._item_block:
             self._item_block = item_block
@@ -166,7 +182,9 @@ def list_tables_at(b: Int64Array) -> Tables:
 @inner(allocates=True)
 def list_items_at(b: Int64Array, t: Tables) -> ItemSide:
     """Return the item table behind a `ListBlock`."""
-    return item_side_at(int64_at(b[0], ITEM_SIZE), t)
+    n = b[3]
+    sequence = OutputArrays(float32_rows_at(b[5], n, b[4]), float32_at(b[6], n), uint8_at(b[7], n))
+    return item_side_at(int64_at(b[0], ITEM_SIZE), t, sequence)
 
 
 @inner(allocates=True)

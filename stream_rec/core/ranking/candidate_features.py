@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.compiled import inner
-from stream_rec.core.features import CURVES, FEATURES, SCORED_SOURCES
+from stream_rec.core.features import COUNTED_SOURCES, CURVES, FEATURES, SCORED_SOURCES
 from stream_rec.core.float_kernels import fill_exp, fill_log
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
-from stream_rec.core.ranking.workspace import ABSENT, FACTORS, POPULARITY, Workspace
+from stream_rec.core.ranking.workspace import ABSENT, FACTORS, POPULARITY, SEQUENCE, Workspace
 from stream_rec.core.state.item_layout import Facts
 from stream_rec.core.state.item_text import TextArrays, clear_text, mean_cosines, scatter_text
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
@@ -59,7 +59,7 @@ def curves(w: Workspace, n: int) -> None:
             for c in range(n):
                 row[c] = _F32(0.0)
         scores, places, m = w.list_scores[source], w.places[source], w.list_sizes[source]
-        if source == FACTORS:
+        if source in (FACTORS, SEQUENCE):  # logits
             for r in range(m):
                 share[r] = log[r] = _F32(scores[r] - scores[0])
             fill_exp(share, m)
@@ -147,11 +147,11 @@ def text_features(w: Workspace, t: TextArrays, rows: Int32Array, n: int) -> None
 
 @inner()
 def agreement(w: Workspace, n: int) -> None:
-    """Fill the share of the scored sources that propose a candidate; curves are filled."""
+    """Fill the share of the counted sources that propose a candidate; curves are filled."""
     x = w.features
     for c in range(n):
         share = _F32(0.0)
-        for s in range(len(SCORED_SOURCES)):
+        for s in range(len(COUNTED_SOURCES)):
             share += x[s * _PER_SOURCE, c]
-        share /= _F32(len(SCORED_SOURCES))
+        share /= _F32(len(COUNTED_SOURCES))
         x[_AGREEMENT, c], x[_AGREEMENT + 1, c] = share, share * share

@@ -33,6 +33,8 @@ from stream_rec.core.ranking.workspace import (
     OWN_CANDIDATES,
     POPULAR_CANDIDATES,
     POPULARITY,
+    SEQUENCE,
+    SEQUENCE_CANDIDATES,
     ItemSide,
     Tables,
     Workspace,
@@ -42,6 +44,7 @@ from stream_rec.core.sources.factors import factor_scores, history_context
 from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
+from stream_rec.core.sources.sequence import OutputArrays, sequence_scores
 from stream_rec.core.state.item_layout import FactorArrays
 from stream_rec.core.types import Float32Array, Int32Array, UserView
 
@@ -77,6 +80,7 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
     n = join(w)
     note_history(w, user.rows, n)
     rank_by_factors(item.factors, user, t, w, n)
+    rank_by_sequence(item.sequence, user, w, n)
     curves(w, n)
     item_features(w, item.facts, n, user.now_ms)
     user_features(w, user.sessions, user.times_ms, user.session, n, user.now_ms)
@@ -107,17 +111,21 @@ def propose_own(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None
 
 @inner()
 def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill the lists of popularity and, where a preset has it, of the second hop."""
+    """Fill the lists of popularity and, where there are such, of the second hop and the sequence model."""
     w.list_sizes[POPULARITY] = popular_propose(
         item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded,
         w.lists[POPULARITY][:POPULAR_CANDIDATES], w.list_scores[POPULARITY][:POPULAR_CANDIDATES],
     )  # fmt: skip
-    w.list_sizes[FACTORS] = w.list_sizes[HOP] = 0
+    w.list_sizes[FACTORS] = w.list_sizes[HOP] = w.list_sizes[SEQUENCE] = 0
     if t.scalars[4] > 0.0:
         w.list_sizes[HOP] = hop_propose(
             item.cooc, item.listable, user.rows, int(t.scalars[4]), int(t.scalars[6]), w.score, w.touched, w.excluded,
             w.lists[HOP][:HOP_CANDIDATES], w.list_scores[HOP][:HOP_CANDIDATES],
         )  # fmt: skip
+    for row in user.near:
+        if item.listable[row] and not w.excluded[row] and w.list_sizes[SEQUENCE] < SEQUENCE_CANDIDATES:
+            w.lists[SEQUENCE, w.list_sizes[SEQUENCE]] = row
+            w.list_sizes[SEQUENCE] += 1
 
 
 @inner()
@@ -161,6 +169,24 @@ def rank_by_factors(f: FactorArrays, user: UserView, t: Tables, w: Workspace, n:
         w.ranks[FACTORS, best[r]] = r
         w.lists[FACTORS, r] = w.rows[best[r]]
     w.list_sizes[FACTORS] = m
+
+
+@inner(allocates=True)
+def rank_by_sequence(model: OutputArrays, user: UserView, w: Workspace, n: int) -> None:
+    """Rank the candidates the sequence model knows by its logits; nothing for a user it has no vector of."""
+    w.list_sizes[SEQUENCE] = 0
+    if len(user.vector) == 0:
+        return
+    logits, known = np.empty(n), np.empty(n, np.int32)
+    n_known = sequence_scores(model, user.vector, w.rows, n, known, logits)
+    best = w.places[SEQUENCE]
+    m = best_of(known, logits, n_known, best, w.list_scores[SEQUENCE])
+    for c in range(n):
+        w.ranks[SEQUENCE, c] = ABSENT
+    for r in range(m):
+        w.ranks[SEQUENCE, best[r]] = r
+        w.lists[SEQUENCE, r] = w.rows[best[r]]
+    w.list_sizes[SEQUENCE] = m
 
 
 def copy_of(w: Workspace, n: int) -> Evidence:

@@ -14,15 +14,16 @@ from stream_rec.core.ranking.select import Scratch
 from stream_rec.core.sources.cooc import PairRates, pair_rates, vote_table
 from stream_rec.core.sources.factors import context_table
 from stream_rec.core.sources.own import gain_tables
+from stream_rec.core.sources.sequence import OutputArrays
 from stream_rec.core.state.item_layout import CoocArrays, FactorArrays, Facts
 from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
-OWN_CANDIDATES, HOP_CANDIDATES, POPULAR_CANDIDATES = 64, 50, 32
-MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + HOP_CANDIDATES + POPULAR_CANDIDATES
+OWN_CANDIDATES, HOP_CANDIDATES, SEQUENCE_CANDIDATES, POPULAR_CANDIDATES = 64, 50, 50, 32
+MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + HOP_CANDIDATES + SEQUENCE_CANDIDATES + POPULAR_CANDIDATES
 N_SOURCES = len(SOURCE_NAMES)
-COOC, OWN, FACTORS, HOP, POPULARITY = range(N_SOURCES)
+COOC, OWN, FACTORS, HOP, SEQUENCE, POPULARITY = range(N_SOURCES)
 ABSENT = -1
 
 
@@ -82,6 +83,7 @@ class ItemSide(NamedTuple):
     texts: TextArrays
     popularity_landmark: int
     popularity_decay_ms: float
+    sequence: OutputArrays
 
 
 def tables_of(preset: Preset) -> Tables:

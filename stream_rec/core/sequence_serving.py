@@ -1,0 +1,114 @@
+"""Serving a version of the sequence model: its rows by item row, users' vectors, the nearest of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_rec.core.embedding import embed
+from stream_rec.core.embedding_scores import best_rows
+from stream_rec.core.presets import SequenceParams
+from stream_rec.core.sequence_tables import ItemVectors, StudentWeights, empty_vectors, put_rows
+from stream_rec.core.sources.sequence import OutputArrays
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import NO_ROWS, Float32Array, Int32Array, UserView, item_hash
+
+
+class SequenceModel:
+    """One version over the item table of this process.
+
+    Parameters
+    ----------
+    version
+        Named in every list it helped to make.
+    items
+        Items get their row of the model when they get their row of the table: `complete` looks for new ones.
+    item_ids, rows
+        The model's items and float32[n, row_width], its row of each (`core/sequence_tables.py`).
+    weights
+        What all items share.
+    params
+        How much of it is used.
+
+    Attributes
+    ----------
+    vectors : ItemVectors
+        By item row; another tuple when the table has grown.
+    outputs : OutputArrays
+        The part of it that candidates are scored with.
+    """
+
+    vectors: ItemVectors
+    outputs: OutputArrays
+
+    def __init__(
+        self, version: str, items: ItemTable, item_ids: Sequence[str], rows: Float32Array, weights: StudentWeights,
+        params: SequenceParams,
+    ) -> None:  # fmt: skip
+        self.version = version
+        self._items, self._params = items, params
+        self._rows, self.weights = rows, weights
+        self._place_of_hash = {item_hash(item_id): place for place, item_id in enumerate(item_ids)}
+        self._followed = 0
+        self._serve(empty_vectors(items.capacity, weights.width))
+
+    def complete(self, users: Sequence[UserView]) -> list[UserView]:
+        """Return the views with the user vector and the proposed rows; who has no known item gets neither.
+
+        Notes
+        -----
+        About 5 µs a user and 2 µs per thousand items in batches of 32.
+        """
+        self._follow()
+        if not users:
+            return []
+        histories = [user.rows for user in users]
+        ends = np.cumsum([len(rows) for rows in histories])
+        vectors, used = embed(np.concatenate(histories), ends, self.vectors, self.weights, self._params.last)
+        near = self._nearest(vectors, used)
+        return [
+            user._replace(vector=vector, near=rows) if n else user
+            for user, vector, rows, n in zip(users, vectors, near, used.tolist(), strict=True)
+        ]
+
+    def _nearest(self, vectors: Float32Array, used: Int32Array) -> Sequence[Int32Array]:
+        """Return the rows to propose to each user."""
+        items, params = self._items, self._params
+        if not params.proposed or items.n > params.most_items:
+            return [NO_ROWS] * len(used)
+        listable = self.vectors.known * items.listable
+        n = items.n
+        found, _ = best_rows(
+            vectors,
+            ItemVectors(
+                self.vectors.attended[:n], self.vectors.started[:n], self.vectors.outputs[:n],
+                self.vectors.bias[:n], listable[:n],
+            ),
+            params.proposed,
+        )  # fmt: skip
+        return [rows[rows >= 0] for rows in found]
+
+    def _serve(self, vectors: ItemVectors) -> None:
+        self.vectors = vectors
+        self.outputs = OutputArrays(vectors.outputs, vectors.bias, vectors.known)
+
+    def _follow(self) -> None:
+        """Fill in the rows of items that are new in the table."""
+        items = self._items
+        if items.capacity > len(self.vectors.known):
+            grown = empty_vectors(items.capacity, self.weights.width)
+            columns: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = list(zip(grown, self.vectors, strict=True))
+            for new, old in columns:
+                new[: len(old)] = old
+            self._serve(grown)
+        if items.n > self._followed:
+            hashes = items.hashes[self._followed : items.n].tolist()
+            places = [self._place_of_hash.get(h, -1) for h in hashes]
+            known = [(row, place) for row, place in enumerate(places, start=self._followed) if place >= 0]
+            if known:
+                rows, chosen = np.array(known, np.int64).T
+                put_rows(self.vectors, rows, self._rows[chosen])
+            self._followed = items.n

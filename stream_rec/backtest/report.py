@@ -16,7 +16,31 @@ def tables_of(figures: dict[str, Any]) -> list[Table]:
     """Return the tables of whatever `run_backtest` returned."""
     if "methods" in figures:
         return [table_of_published(figures)]
-    return [table_of(figures), *([table_of_methods(figures["comparison"])] if "comparison" in figures else [])]
+    return [
+        table_of(figures),
+        *([table_of_model(figures["model"])] if "model" in figures else []),
+        *([table_of_methods(figures["comparison"])] if "comparison" in figures else []),
+    ]
+
+
+def table_of_model(model: dict[str, Any]) -> Table:
+    """Return what the sequence model adds, group by group."""
+    table = Table(title=f"with model {model['version']} and without, last half", caption="95 % intervals over users")
+    for column in ("events", "n", "figure", "with", "without", "difference"):
+        table.add_column(column, justify="left" if column in ("events", "figure") else "right")
+    for group, figures in model["last_half"].items():
+        for name in ("hr@20", "mrr@20"):
+            one = figures[name]
+            mean, low, high = (f"{one['difference'][part]:+.4f}" for part in ("mean", "low", "high"))
+            table.add_row(
+                group,
+                f"{figures['n']:,}",
+                name,
+                f"{one['with']:.4f}",
+                f"{one['without']:.4f}",
+                f"{mean} [{low}, {high}]",
+            )
+    return table
 
 
 def table_of(figures: dict[str, Any]) -> Table:

@@ -25,6 +25,8 @@ from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
+from stream_rec.backtest.sequence import ChosenModel, difference_of, events_before, load_model
+from stream_rec.backtest.walk import Places
 from stream_rec.core.looks import Observer
 from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
 from stream_rec.core.presets import DAY_MS, DEFAULT_PRESET, Preset
@@ -67,6 +69,7 @@ class BacktestRequest:
     report: Path | None = None
     every: int = 1
     test: Path | None = None
+    model: ChosenModel | None = None
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -111,7 +114,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         observer: Observer = keeper
         if explained is not None:
             observer = Explainer(keeper, items, pinned_weights(dict(request.pin)) if request.pin else None, explained)
-        backtest = Backtest(settings, preset, items, observer)
+        model = load_model(request.model, items, preset.sequence, events) if request.model else None
+        backtest = Backtest(settings, preset, items, observer, model)
         started, cpu_started = perf_counter(), process_time()
         backtest.run(progress(events), _list_writer(lists))
         seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started
@@ -128,6 +132,14 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         "bytes_per_user": backtest.bytes_per_user(),
         "bytes_per_item": backtest.bytes_per_item(),
     }
+    if request.model:
+        figures["model"] = {
+            "version": request.model.version,
+            "last_half": difference_of(
+                events, keeper.places, _places_without_model(request, settings, preset, events, progress),
+                events_before(events),
+            ),
+        }  # fmt: skip
     if request.compare or request.report:
         comparison = compare(events, preset, settings.exclude, keeper.places, cpu_seconds, progress)
         figures["comparison"] = comparison.as_dict()
@@ -136,6 +148,18 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
                 request.report, f"{request.log.name}: {figures['variant']}, {len(events):,} events", comparison
             )
     return figures
+
+
+def _places_without_model(
+    request: BacktestRequest, settings: BacktestSettings, preset: Preset, events: list[LogEvent], progress: Progress
+) -> Places:
+    """Replay the log once more, without the sequence model."""
+    items = ItemTable(preset)
+    if request.items is not None:
+        load_catalogue(read_catalogue(request.items, request.items_columns), items)
+    keeper = PlaceKeeper(None, len(events), settings.exclude == "had")
+    Backtest(settings, preset, items, keeper).run(progress(events), _list_writer(None))
+    return keeper.places
 
 
 def _published(request: BacktestRequest, test: Path, preset: Preset, progress: Progress) -> dict[str, Any]:
@@ -152,6 +176,7 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
         "--pin": bool(request.pin),
         "--explain": request.explain is not None,
         "--items": request.items is not None,
+        "--model": request.model is not None,
         "--refresh-days": request.refresh_days != USUAL_REFRESH_DAYS,
     }
     for option, present in given.items():
@@ -176,8 +201,9 @@ def _preset(request: BacktestRequest) -> Preset:
 
 
 def _variant(request: BacktestRequest) -> str:
+    model = f"model {request.model.version}" if request.model else ""
     return ", ".join(
-        filter(None, (request.preset, format_parameters(request.parameters), f"repeats {request.repeats}"))
+        filter(None, (request.preset, format_parameters(request.parameters), model, f"repeats {request.repeats}"))
     )
 
 

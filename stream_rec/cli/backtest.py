@@ -66,12 +66,19 @@ def command(
         Path | None,
         typer.Option(help="Learn from LOG, freeze the items, and predict every next item of TEST's sessions."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Version of a sequence model; LOG is replayed without it, too: v0001.")
+    ] = None,
+    models: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the registry of models.")] = Path(
+        "data/models"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
     from stream_rec.backtest.catalogue import parse_items_columns
     from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.backtest.run import BacktestRequest, run_backtest
+    from stream_rec.backtest.sequence import ChosenModel
     from stream_rec.cli.chosen import chosen
     from stream_rec.cli.progress import bar, silent
     from stream_rec.config import parse_weights
@@ -100,6 +107,7 @@ def command(
         compare=compare,
         report=report,
         test=test,
+        model=ChosenModel(model, models) if model else None,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:

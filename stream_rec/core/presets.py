@@ -76,7 +76,7 @@ class HopParams:
 class SequenceParams:
     """The sequence model as a source (`core/sources/sequence.py`); without a model they mean nothing."""
 
-    last: int = 20  # items of a history that a user is embedded by
+    last: int = 50  # items of a history that a user is embedded by
     proposed: int = 50  # candidates taken from the whole catalogue; 0: only what other sources propose is scored
     most_items: int = 20_000  # in a larger catalogue none are taken: the search would cost more than all the rest
 

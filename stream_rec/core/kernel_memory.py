@@ -17,7 +17,6 @@ from numba import carray, types  # type: ignore[attr-defined]  # re-exported wit
 from numba.extending import intrinsic
 
 from stream_rec.core.compiled import inner
-from stream_rec.core.state.item_layout import ITEM_FACTS, Facts
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
 UInt16Array = npt.NDArray[np.uint16]
@@ -38,76 +37,70 @@ def _to_pointer(typing_context: Any, address: Any) -> Any:
     return types.voidptr(types.int64), generate
 
 
-_pointer: Any = intrinsic(_to_pointer)  # called without the typing context, which type checkers cannot know
+pointer: Any = intrinsic(_to_pointer)  # called without the typing context, which type checkers cannot know
 
 
 @inner(allocates=True)
 def float64_at(address: int, length: int) -> Float64Array:
     """Return the float64 array at an address of a block."""
-    return carray(_pointer(address), length, np.float64)
+    return carray(pointer(address), length, np.float64)
 
 
 @inner(allocates=True)
 def float32_at(address: int, length: int) -> Float32Array:
     """Return the float32 array at an address of a block."""
-    return carray(_pointer(address), length, np.float32)
+    return carray(pointer(address), length, np.float32)
 
 
 @inner(allocates=True)
 def float32_rows_at(address: int, length: int, width: int) -> Float32Array:
     """Return the float32[length, width] array at an address of a block."""
-    return carray(_pointer(address), (length, width), np.float32)
+    return carray(pointer(address), (length, width), np.float32)
 
 
 @inner(allocates=True)
 def float64_rows_at(address: int, length: int, width: int) -> Float64Array:
     """Return the float64[length, width] array at an address of a block."""
-    return carray(_pointer(address), (length, width), np.float64)
+    return carray(pointer(address), (length, width), np.float64)
 
 
 @inner(allocates=True)
 def int32_at(address: int, length: int) -> Int32Array:
     """Return the int32 array at an address of a block."""
-    return carray(_pointer(address), length, np.int32)
+    return carray(pointer(address), length, np.int32)
 
 
 @inner(allocates=True)
 def int32_rows_at(address: int, length: int, width: int) -> Int32Array:
     """Return the int32[length, width] array at an address of a block."""
-    return carray(_pointer(address), (length, width), np.int32)
+    return carray(pointer(address), (length, width), np.int32)
 
 
 @inner(allocates=True)
 def int64_at(address: int, length: int) -> Int64Array:
     """Return the int64 array at an address of a block."""
-    return carray(_pointer(address), length, np.int64)
+    return carray(pointer(address), length, np.int64)
 
 
 @inner(allocates=True)
 def uint8_at(address: int, length: int) -> UInt8Array:
     """Return the uint8 array at an address of a block."""
-    return carray(_pointer(address), length, np.uint8)
+    return carray(pointer(address), length, np.uint8)
 
 
 @inner(allocates=True)
 def uint8_rows_at(address: int, length: int, width: int) -> UInt8Array:
     """Return the uint8[length, width] array at an address of a block."""
-    return carray(_pointer(address), (length, width), np.uint8)
+    return carray(pointer(address), (length, width), np.uint8)
 
 
 @inner(allocates=True)
 def uint16_rows_at(address: int, length: int, width: int) -> UInt16Array:
     """Return the uint16[length, width] array at an address of a block."""
-    return carray(_pointer(address), (length, width), np.uint16)
+    return carray(pointer(address), (length, width), np.uint16)
 
 
 @inner(allocates=True)
 def uint32_at(address: int, length: int) -> UInt32Array:
     """Return the uint32 array at an address of a block."""
-    return carray(_pointer(address), length, np.uint32)
-
-
-@inner(allocates=True)
-def facts_at(address: int, length: int) -> Facts:
-    """Return the `ITEM_FACTS` at an address of a block."""
-    return carray(_pointer(address), length, ITEM_FACTS)
+    return carray(pointer(address), length, np.uint32)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]  # re-exported without saying so
 
 from stream_rec.core.compiled import inner
 from stream_rec.core.features import FEATURES
 from stream_rec.core.kernel_memory import (
     block_of,
-    facts_at,
     float32_at,
     float32_rows_at,
     float64_at,
@@ -21,6 +21,7 @@ from stream_rec.core.kernel_memory import (
     int32_at,
     int32_rows_at,
     int64_at,
+    pointer,
     uint8_at,
     uint8_rows_at,
     uint16_rows_at,
@@ -30,7 +31,7 @@ from stream_rec.core.presets import CANDIDATES_PER_SOURCE
 from stream_rec.core.ranking.workspace import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.sources.cooc import PairRates
 from stream_rec.core.sources.sequence import OutputArrays
-from stream_rec.core.state.item_layout import CoocArrays, FactorArrays
+from stream_rec.core.state.item_layout import ITEM_FACTS, CoocArrays, FactorArrays, Facts
 from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.popular import POPULAR_SIZE
@@ -79,10 +80,15 @@ class ItemBlock:
 
 
 @inner(allocates=True)
+def _facts_at(address: int, length: int) -> Facts:
+    return carray(pointer(address), length, ITEM_FACTS)
+
+
+@inner(allocates=True)
 def factors_at(b: Int64Array) -> FactorArrays:
     """Return the factors of the item table behind a block."""
     n, d = b[0], b[2]
-    return FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), facts_at(b[5], n))
+    return FactorArrays(float32_rows_at(b[8], n, d), float32_rows_at(b[9], n, d), _facts_at(b[5], n))
 
 
 @inner(allocates=True)
@@ -90,7 +96,7 @@ def item_side_at(b: Int64Array, t: Tables, sequence: OutputArrays) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
     n, k, n_texts = b[0], b[1], b[19]
-    facts = facts_at(b[5], n)
+    facts = _facts_at(b[5], n)
     cooc = CoocArrays(
         int32_rows_at(b[6], n, k), float32_rows_at(b[7], n, k), facts["neighbour_count"], facts["pair_mass"],
         facts["mass_vote"], facts["mass_candidate"],

@@ -87,11 +87,11 @@ def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -
         ("cooc=0.7,own=much", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'own=much'. Correct it."),
         ("cooc=", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc='. Correct it."),
         ("cooc:0.7", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc:0.7'. Correct it."),
-        ("colour=1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got colour 1.0."),
-        ("=1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got  1.0."),
-        ("own=-0.1", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own -0.1."),
-        ("own=nan", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own nan."),
-        ("own=inf", "need finite weights >= 0 of cooc, own, factors, hop, popularity; got own inf."),
+        ("colour=1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got colour 1.0."),
+        ("=1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got  1.0."),
+        ("own=-0.1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own -0.1."),
+        ("own=nan", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own nan."),
+        ("own=inf", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own inf."),
     ],
 )
 def test_pinned_weights_that_mean_nothing_are_refused_before_anything_starts(

@@ -138,6 +138,8 @@ class EntryWriter:
         """Put the id of a row into the arena. A reason whose id has not arrived yet is left out this time."""
         item_id = self._items.ids[row]
         if item_id is None:
+            if row not in because:
+                raise ValueError(f"list entries: need an id for every listed row; got none for row {row}.")
             return np.where(because == row, np.int32(-1), because)
         self._places[row] = self._add(msgspec.json.encode(item_id))
         return because

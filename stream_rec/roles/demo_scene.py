@@ -17,6 +17,8 @@ REASONS = {
     "co_occurrence": "because you looked at {}",
     "own_continuation": "as the last time you had {}",
     "popular": "popular now",
+    "taste": "to your taste",
+    "last_items": "goes with your last items",
 }
 WITHOUT_AN_ITEM = {"co_occurrence": "goes with what you looked at", "own_continuation": "as in an earlier visit"}
 LOOKS, HITS, POPULAR_HITS = "looks_total", "hits_total|served", "hits_total|popular"

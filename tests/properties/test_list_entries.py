@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,13 @@ def test_a_reason_is_named_once_its_id_has_come() -> None:
     assert read(writer.write(made)) == [("milk", 1.0, KINDS[0], [])]
     items.intern("bread")
     assert read(writer.write(made)) == [("milk", 1.0, KINDS[0], ["bread"])]
+
+
+def test_a_listed_row_without_an_id_is_an_error_and_no_endless_search() -> None:
+    items = ItemTable(PRESETS["retail"], capacity=4)
+    nameless = items.row_of_hash(item_hash("bread"), create=True)
+    with pytest.raises(ValueError, match="need an id for every listed row"):
+        EntryWriter(items, KINDS).write(a_list(items, [nameless], [1.0], [nameless]))
 
 
 def test_scores_have_no_more_digits_than_they_need() -> None:

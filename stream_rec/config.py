@@ -123,6 +123,9 @@ class RankingSettings(Section):
     cascade_users: int = Field(
         64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
     )
+    models: str = Field(
+        "", description="Folder of a registry of sequence models, whose live version serves; empty = no such model."
+    )
     pinned: str = Field(
         "", description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; empty = learned."
     )

@@ -70,6 +70,8 @@ METRICS = (
         "Mean since the last change: hit_rate; of lines session_starts, repeats, new_items (shares), popularity (ln).",
         ("signal",),
     ),
+    MetricSpec("sequence_model", "gauge", "1 for the version of the sequence model that serves.", ("version",)),
+    MetricSpec("sequence_coverage", "gauge", "Share of the listable items that the sequence model knows."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),

@@ -43,9 +43,18 @@ class ListEncoder:
     """Encodes lists; keeps the text of every item id it has met."""
 
     def __init__(self, items: ItemTable, source_names: tuple[str, ...], model: Mapping[str, str]) -> None:
-        self._model = msgspec.Raw(msgspec.json.encode(model))
+        self.model = model
         self._entries = EntryWriter(items, [REASON_KINDS[name] for name in source_names])
         self._encode = msgspec.json.Encoder().encode
+
+    @property
+    def model(self) -> Mapping[str, str]:
+        """What every list names as its model."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Mapping[str, str]) -> None:
+        self._model, self._model_json = model, msgspec.Raw(msgspec.json.encode(model))
 
     def encode(
         self,
@@ -73,4 +82,6 @@ class ListEncoder:
             made_by = Trigger(trigger.topic, trigger.partition, trigger.offset)
             lag_ms = max(0, generated_ms - trigger.timestamp) if now_ms is not None else 0
         entries = msgspec.Raw(b"[%b]" % self._entries.write(recommendation))
-        return self._encode(_Envelope(list_id, user_id, generated_ms, as_of_ms, lag_ms, self._model, made_by, entries))
+        return self._encode(
+            _Envelope(list_id, user_id, generated_ms, as_of_ms, lag_ms, self._model_json, made_by, entries)
+        )

@@ -74,6 +74,11 @@ class SequenceModel:
             for user, vector, rows, n in zip(users, vectors, near, used.tolist(), strict=True)
         ]
 
+    def coverage(self) -> float:
+        """Return the share of the listable items that have a row, as of the last `complete`; 0 without any."""
+        listable = self._items.listable[: len(self.vectors.known)] == 1
+        return float(self.vectors.known[listable].mean()) if listable.any() else 0.0
+
     def _nearest(self, vectors: Float32Array, used: Int32Array) -> Sequence[Int32Array]:
         """Return the rows to propose to each user."""
         items, params = self._items, self._params

@@ -96,10 +96,9 @@ class UserPlane:
         self._topics = {settings.clicks_topic: 0, settings.purchases_topic: 1}
         self._stream_ms: dict[int, int] = {}
         self.cache = UserCache(items, preset.history_events, settings.partitions, settings.cached_users)
-        model = {"preset": preset.name} | ({} if sequence is None else {"sequence": sequence.version})
-        encoder = ListEncoder(items, SOURCE_NAMES, model)
-        recommender = Recommender(preset, items, settings.list_size)
-        recommender.second, recommender.sequence = second, sequence
+        self._encoder = encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
+        self._recommender = recommender = Recommender(preset, items, settings.list_size)
+        recommender.second = second
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
         self._publisher = Publisher(items, recommender, encoder, settings.exclude)
@@ -107,6 +106,19 @@ class UserPlane:
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
         self._sweeper = Sweeper(self.cache, self._publisher, pauses, settings.partitions)
+
+        if sequence is not None:
+            self.serve(sequence)
+
+    @property
+    def sequence(self) -> SequenceModel | None:
+        """The sequence model that serves."""
+        return self._recommender.sequence
+
+    def serve(self, sequence: SequenceModel) -> None:
+        """Let a version of the sequence model make all lists from now on; they name it."""
+        self._recommender.sequence = sequence
+        self._encoder.model = {"preset": self._preset.name, "sequence": sequence.version}
 
     def process(
         self,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from stream_rec.adapters.faust_app import App
 from stream_rec.adapters.lease import stop_at_once
+from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.adapters.user_restore import UserRestore
 from stream_rec.core.state.user_store import UserStore
 from stream_rec.roles.assignment import Assignment
 from stream_rec.roles.parts import Parts
 from stream_rec.roles.refits import Refits
+from stream_rec.roles.served_model import ServedModel
 from stream_rec.roles.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -107,6 +110,10 @@ class WorkerEdge:
             refits = Refits(parts, parts.cascade, preset.fit, folder)
             refits.load()
             background.append(refits.run())
+        if models := parts.settings.ranking.models:
+            served = ServedModel(parts, ModelRegistry(Path(models)))
+            await served.look()  # the first list is made with it, too
+            background.append(served.run())
         for work in background:
             task = asyncio.create_task(work)
             task.add_done_callback(self._task_done)

@@ -8,16 +8,21 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.cascade import new_cascade, rehearse
+from stream_rec.core.sequence_serving import SequenceModel
+from stream_rec.core.sequence_tables import HIDDEN, StudentWeights, row_width
 from stream_rec.core.state.item_codec import absorb_record
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
+from stream_rec.core.types import Float32Array
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
 
 N_EVENTS = 40
+_WIDTH = 4
 START_MS = 1_700_000_000_000
 
 log = logging.getLogger(__name__)
@@ -32,13 +37,15 @@ class _Record(NamedTuple):
     value: bytes | None
 
 
-def warm_up(settings: PlaneSettings, preset: Preset) -> None:
-    """Run a pretended visit through planes that are thrown away afterwards."""
+def warm_up(settings: PlaneSettings, preset: Preset, with_model: bool = False) -> None:
+    """Run a pretended visit through planes that are thrown away afterwards; `with_model`: those of a model, too."""
     started = time.monotonic()
     items = ItemTable(preset)
     cascade = new_cascade(preset)
     settings = replace(settings, fresh_every=1)
     users, item_plane = UserPlane(settings, preset, items, 1, second=cascade), ItemPlane(items, 1)
+    if with_model:
+        users.serve(_knows_nothing(items))
     store = MemoryUserStore()
     item_plane.assign(0, None)
     for i in range(N_EVENTS):
@@ -55,6 +62,19 @@ def warm_up(settings: PlaneSettings, preset: Preset) -> None:
     items.texts.set(0, "warm mug", "mugs", 1.0)
     items.texts.reweigh()
     log.info("kernels ready after %.2f s", time.monotonic() - started)
+
+
+def _knows_nothing(items: ItemTable) -> SequenceModel:
+    """A sequence model without items: as good as any to compile for."""
+
+    def zeros(*shape: int) -> Float32Array:
+        return np.zeros(shape, np.float32)
+
+    d, wide = _WIDTH, HIDDEN * _WIDTH
+    weights = StudentWeights(
+        zeros(1, 1), zeros(d, d), zeros(d, wide), zeros(wide), zeros(wide, d), zeros(d), zeros(d, d), zeros(d)
+    )
+    return SequenceModel("warm", items, (), zeros(0, row_width(d)), weights, items.preset.sequence)
 
 
 def _event(settings: PlaneSettings, i: int) -> _Record:

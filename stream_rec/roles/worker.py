@@ -53,7 +53,7 @@ def run(settings: Settings) -> None:
     surroundings = check(settings)
     early = import_early() if settings.worker.drift_lines else None
     plane = plane_settings(settings, surroundings.partitions)
-    warm_up(plane, settings.ranking.chosen_preset())
+    warm_up(plane, settings.ranking.chosen_preset(), with_model=bool(settings.ranking.models))
     if early is not None:
         early.join()  # an import inside the loop looks like a frozen worker, as a compile does
     if settings.worker.uvloop:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.embedding import embed
-from stream_rec.core.embedding_scores import best_rows
 from stream_rec.core.presets import SequenceParams
 from stream_rec.core.sequence_tables import ItemVectors, StudentWeights, empty_vectors, put_rows
-from stream_rec.core.sources.sequence import OutputArrays
+from stream_rec.core.sources.sequence import OutputArrays, sequence_nearest
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import NO_ROWS, Float32Array, Int32Array, UserView, item_hash
 
@@ -60,7 +59,7 @@ class SequenceModel:
 
         Notes
         -----
-        About 5 µs a user and 2 µs per thousand items in batches of 32.
+        About 6 µs a user in batches of 32 and 26 alone, and 10 µs per thousand items to propose some.
         """
         self._follow()
         if not users:
@@ -84,16 +83,8 @@ class SequenceModel:
         items, params = self._items, self._params
         if not params.proposed or items.n > params.most_items:
             return [NO_ROWS] * len(used)
-        listable = self.vectors.known * items.listable
-        n = items.n
-        found, _ = best_rows(
-            vectors,
-            ItemVectors(
-                self.vectors.attended[:n], self.vectors.started[:n], self.vectors.outputs[:n],
-                self.vectors.bias[:n], listable[:n],
-            ),
-            params.proposed,
-        )  # fmt: skip
+        found = np.empty((len(used), params.proposed), np.int32)
+        sequence_nearest(self.outputs, items.listable, items.n, vectors, used, found)
         return [rows[rows >= 0] for rows in found]
 
     def _serve(self, vectors: ItemVectors) -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stream_rec.core.compiled import inner
+import numpy as np
+
+from stream_rec.core.compiled import entry, inner
 from stream_rec.core.prefetch import prefetch
+from stream_rec.core.ranking.select import best_of
 from stream_rec.core.sources.factors import SUMS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array
 
@@ -50,3 +53,42 @@ def sequence_scores(
         chosen[m], scores[m] = c, total
         m += 1
     return m
+
+
+@entry(fastmath=SUMS)
+def sequence_nearest(
+    model: OutputArrays, listable: UInt8Array, n: int, vectors: Float32Array, used: Int32Array, out_rows: Int32Array
+) -> None:
+    """Write the best listable rows below `n` of each user, best first, ties to the lower row, -1 behind them.
+
+    Parameters
+    ----------
+    listable
+        uint8[>= n].
+    vectors, used
+        float32[users, d], and int32[users]: users with 0 get none.
+    out_rows
+        int32[users, k], written.
+
+    Notes
+    -----
+    Exact: every known row is scored, about 10 ns each at d = 64, then selected from as all sources do.
+    """
+    rows, count, d = np.empty(n, np.int32), 0, vectors.shape[1]
+    for i in range(n):
+        if model.known[i] and listable[i]:
+            rows[count] = i
+            count += 1
+    scores, best = np.empty(count), np.empty(out_rows.shape[1])
+    for u in range(len(vectors)):
+        out_rows[u] = -1
+        if not used[u]:
+            continue
+        vector = vectors[u]
+        for c in range(count):
+            row = np.uint32(rows[c])
+            total = model.bias[row]
+            for q in range(d):
+                total += vector[q] * model.outputs[row, q]
+            scores[c] = total + 0.0  # -0.0 becomes 0.0: equal values must have equal bits
+        best_of(rows, scores, count, out_rows[u], best)

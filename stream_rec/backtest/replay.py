@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_rec.backtest.event_log import LogEvent, source_topic, to_event_json
 from stream_rec.backtest.records import LogRecord
@@ -52,6 +52,16 @@ class BacktestSettings:
     pinned: tuple[tuple[str, float], ...] = ()
 
 
+class Promotion(NamedTuple):
+    """A model, and the event time from which on it serves: the last one it learned from.
+
+    Before, it would foresee what it has seen, and the ranker would learn to trust it more than it deserves.
+    """
+
+    model: SequenceModel
+    from_ms: int
+
+
 class Backtest:
     """The planes, a memory store, and nothing in between.
 
@@ -63,8 +73,8 @@ class Backtest:
         The table the item plane fills; the observer reads ids from it.
     observer
         Sees every look.
-    sequence
-        The sequence model over `items`.
+    promotion
+        A sequence model over `items`, and from when on it serves.
     """
 
     def __init__(
@@ -73,7 +83,7 @@ class Backtest:
         preset: Preset,
         items: ItemTable,
         observer: Observer | None,
-        sequence: SequenceModel | None = None,
+        promotion: Promotion | None = None,
     ) -> None:
         self._settings = settings
         plane_settings = PlaneSettings(
@@ -91,10 +101,8 @@ class Backtest:
         self.store = MemoryUserStore()
         self.cascade = new_cascade(preset) if settings.cascade and not settings.pinned else None
         self._fit = preset.fit
-        self._sequence = sequence
-        self._user_plane = UserPlane(
-            plane_settings, preset, items, 1, observer=observer, second=self.cascade, sequence=sequence
-        )
+        self._promotion = promotion
+        self._user_plane = UserPlane(plane_settings, preset, items, 1, observer=observer, second=self.cascade)
         self._item_plane = ItemPlane(items, 1)
         self._item_plane.assign(SHARD, None)
         self._frames: deque[tuple[int, bytes]] = deque()
@@ -110,6 +118,7 @@ class Backtest:
         rounds = _by_time(events, settings.batch_ms) if settings.batch_ms else _batches(events, settings.batch)
         for batch in rounds:
             records = [self._record(event) for event in batch]
+            self._promote(records[0].timestamp)
             self._sweep(records[0].timestamp)
             result = self._user_plane.process({0: records}, {0: self.store}, None)
             self._write(result, len(records))
@@ -127,9 +136,7 @@ class Backtest:
         looking = replace(self._plane_settings, fresh_every=1)
         second = None if self.cascade is None else Frozen(self.cascade)
         self.cascade = None
-        self._user_plane = UserPlane(
-            looking, self._preset, self.items, 1, observer=observer, second=second, sequence=self._sequence
-        )
+        self._user_plane = UserPlane(looking, self._preset, self.items, 1, observer=observer, second=second)
 
     def _record(self, event: LogEvent) -> LogRecord:
         topic = source_topic(event)
@@ -138,6 +145,12 @@ class Backtest:
         return LogRecord(
             event.index, topic, 0, offset, event.timestamp_ms, event.user_id.encode(), to_event_json(event)
         )
+
+    def _promote(self, event_ms: int) -> None:
+        """Let the sequence model serve once it has nothing to remember."""
+        if self._promotion is not None and event_ms > self._promotion.from_ms:
+            self._user_plane.serve(self._promotion.model)
+            self._promotion = None
 
     def _refit(self, event_ms: int) -> None:
         """Fit the second stage where it is due; a worker does so in another process and goes on meanwhile."""

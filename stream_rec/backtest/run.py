@@ -114,8 +114,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         observer: Observer = keeper
         if explained is not None:
             observer = Explainer(keeper, items, pinned_weights(dict(request.pin)) if request.pin else None, explained)
-        model = load_model(request.model, items, preset.sequence, events) if request.model else None
-        backtest = Backtest(settings, preset, items, observer, model)
+        promotion = load_model(request.model, items, preset.sequence, events) if request.model else None
+        backtest = Backtest(settings, preset, items, observer, promotion)
         started, cpu_started = perf_counter(), process_time()
         backtest.run(progress(events), _list_writer(lists))
         seconds, cpu_seconds = perf_counter() - started, process_time() - cpu_started

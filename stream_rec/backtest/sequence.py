@@ -11,6 +11,7 @@ import numpy as np
 from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.backtest.bootstrap import clustered_difference
 from stream_rec.backtest.event_log import LogEvent
+from stream_rec.backtest.replay import Promotion
 from stream_rec.backtest.walk import NOT_SCORED, Places
 from stream_rec.core.presets import SequenceParams
 from stream_rec.core.sequence_serving import SequenceModel
@@ -26,10 +27,8 @@ class ChosenModel(NamedTuple):
     folder: Path
 
 
-def load_model(
-    chosen: ChosenModel, items: ItemTable, params: SequenceParams, events: Sequence[LogEvent]
-) -> SequenceModel:
-    """Return the model over `items`, ready to serve.
+def load_model(chosen: ChosenModel, items: ItemTable, params: SequenceParams, events: Sequence[LogEvent]) -> Promotion:
+    """Return the model over `items`.
 
     Raises
     ------
@@ -45,7 +44,8 @@ def load_model(
             f"--model {chosen.version}: need one that learned from nothing after {half_ms} ms, where the reported half "
             f"begins; got one that learned until {learned_until_ms}. Train one with --until 0.5."
         )
-    return SequenceModel(chosen.version, items, tables.item_ids, tables.rows, tables.weights, params)
+    model = SequenceModel(chosen.version, items, tables.item_ids, tables.rows, tables.weights, params)
+    return Promotion(model, learned_until_ms)
 
 
 def difference_of(

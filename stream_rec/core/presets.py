@@ -86,7 +86,7 @@ class RankerParams:
     """The online linear ranker (`core/ranking/linear.py`)."""
 
     learning_rate: float = 0.01
-    initial: float = 3.0  # first weight of each source's 6/(6 + rank); the others start at 0
+    initial: float = 3.0  # first weight of each counting source's 6/(6 + rank); the others start at 0
     visit_examples: int = 20  # items of a session the visit weights learn from
 
 
@@ -95,7 +95,7 @@ class FusionParams:
     """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
 
     rank_offset: float = 5.0
-    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 1.0, 0.05)
+    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 0.25, 0.05)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from zlib import crc32
 
 import numpy as np
 
-from stream_rec.core.features import CONTEXTS, FEATURES, SCORED_SOURCES, WEIGHT_ROWS
+from stream_rec.core.features import CONTEXTS, COUNTED_SOURCES, FEATURES, WEIGHT_ROWS
 from stream_rec.core.presets import RankerParams
 from stream_rec.core.types import Float32Array, Float64Array, Int64Array
 from stream_rec.errors import CorruptStateError
@@ -62,7 +62,7 @@ class RankerWeights:
     def __init__(self, params: RankerParams) -> None:
         self._rate = params.learning_rate
         self.theta: Float64Array = np.zeros((len(WEIGHT_ROWS), len(FEATURES)))
-        for source in SCORED_SOURCES:
+        for source in COUNTED_SOURCES:  # a model comes later, and has to earn its weight
             self.theta[SHARED, FEATURES.index(f"{source}.r6")] = params.initial
         self.squares: Float64Array = np.full(self.theta.shape, FIRST_SQUARE)
         self.examples: Int64Array = np.zeros(len(CONTEXTS), np.int64)

@@ -6,7 +6,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from stream_rec.core.features import CONTEXTS, FEATURES, SCORED_SOURCES, WEIGHT_ROWS
+from stream_rec.core.features import CONTEXTS, COUNTED_SOURCES, FEATURES, WEIGHT_ROWS
 from stream_rec.core.presets import RankerParams
 from stream_rec.core.state import ranker_weights
 from stream_rec.core.state.ranker_weights import FIRST_SQUARE, RankerWeights
@@ -34,7 +34,7 @@ def test_before_anything_is_learned_the_sources_ranks_count_alike() -> None:
     weights = RankerWeights(PARAMS)
     for context in (CONTINUE, VISIT):
         theta = dict(zip(FEATURES, weights.serving[context].tolist(), strict=True))
-        assert {name for name, value in theta.items() if value} == {f"{source}.r6" for source in SCORED_SOURCES}
+        assert {name for name, value in theta.items() if value} == {f"{source}.r6" for source in COUNTED_SOURCES}
         assert set(theta.values()) == {0.0, 3.0}
 
 

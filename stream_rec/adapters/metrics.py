@@ -70,7 +70,12 @@ METRICS = (
         "Mean since the last change: hit_rate; of lines session_starts, repeats, new_items (shares), popularity (ln).",
         ("signal",),
     ),
-    MetricSpec("sequence_model", "gauge", "1 for the version of the sequence model that serves.", ("version",)),
+    MetricSpec(
+        "sequence_model",
+        "gauge",
+        "1 for the version of the sequence model that serves; 0 for `none` without one.",
+        ("version",),
+    ),
     MetricSpec("sequence_coverage", "gauge", "Share of the listable items that the sequence model knows."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
@@ -148,6 +153,7 @@ class Metrics:
         self._metrics = {spec.name: self._build(spec) for spec in METRICS}
         for outcome in ("fitted", "failed", "promoted", "dropped"):
             self.add("fits", 0, outcome=outcome)
+        self.put("sequence_model", 0.0, version="none")
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
 

@@ -79,7 +79,7 @@ class ServedModel:
 
     def _measure(self) -> None:
         model, metrics = self._parts.users.sequence, self._parts.metrics
-        metrics.clear("sequence_model")
         if model is not None:
+            metrics.clear("sequence_model")
             metrics.put("sequence_model", 1.0, version=model.version)
             metrics.put("sequence_coverage", model.coverage())

@@ -101,11 +101,14 @@ def test_a_registry_that_cannot_be_read_stops_nothing(worker: Worker, caplog: py
 
 def test_what_serves_is_measured(worker: Worker) -> None:
     first, second = worker.publish(), worker.publish()
+    worker.named()
+    assert worker.measured("sequence_model", version="none") == 0.0
     worker.promote(first)
     worker.named()
     worker.promote(second)
     worker.named()
     worker.named()
+    assert worker.measured("sequence_model", version="none") is None
     assert worker.measured("sequence_model", version=second) == 1.0
     assert worker.measured("sequence_model", version=first) is None
     assert worker.measured("sequence_coverage") == 1.0

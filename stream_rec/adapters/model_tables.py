@@ -31,6 +31,19 @@ class ModelTables:
     weights: StudentWeights
 
 
+def weights_bytes(weights: StudentWeights) -> bytes:
+    """Return what all items share as a file of its own, for an announcement."""
+    return bytes(save(weights._asdict()))
+
+
+def parse_weights(raw: bytes, what: str) -> StudentWeights:
+    """Return the weights of such a file; raises ConfigError, which names `what`."""
+    try:
+        return StudentWeights(**load(raw))
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise ConfigError(f"{what}: need the weights of a sequence model; got {error!r}. Announce it anew.") from error
+
+
 def tables_bytes(tables: ModelTables) -> bytes:
     """Return the file."""
     ids = np.frombuffer(msgspec.json.encode(list(tables.item_ids)), np.uint8)

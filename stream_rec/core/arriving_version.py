@@ -17,12 +17,14 @@ class ArrivingVersion:
     ----------
     model
         Without items yet, of the version that is awaited.
+    name
+        The version's name in the keys.
     partitions
         Partitions of `item-vectors`.
     """
 
-    def __init__(self, model: SequenceModel, partitions: int) -> None:
-        self.model = model
+    def __init__(self, model: SequenceModel, name: str, partitions: int) -> None:
+        self.model, self.name = model, name
         self._met: list[set[int]] = [set() for _ in range(partitions)]
         self._ends: list[int | None] = [None] * partitions
         self._next_offset = [0] * partitions
@@ -48,7 +50,7 @@ class ArrivingVersion:
                 continue
             try:
                 version, item_id = parse_vector_key(key)
-                if version != self.model.version:
+                if version != self.name:
                     continue
                 if item_id is None:
                     self._ends[partition] = decode_end(key, value)

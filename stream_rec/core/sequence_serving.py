@@ -87,6 +87,10 @@ class SequenceModel:
             for user, vector, rows, n in zip(users, vectors, near, used.tolist(), strict=True)
         ]
 
+    def known_items(self) -> int:
+        """Return how many items of the table have a row, as of the last `complete`."""
+        return int(np.count_nonzero(self.vectors.known))
+
     def coverage(self) -> float:
         """Return the share of the listable items that have a row, as of the last `complete`; 0 without any."""
         listable = self._items.listable[: len(self.vectors.known)] == 1
@@ -117,8 +121,8 @@ class SequenceModel:
         if items.n > self._followed:
             waiting = self._waiting
             if waiting:
-                new = enumerate(items.hashes[self._followed : items.n].tolist(), start=self._followed)
-                known = [(row, waiting.pop(h)) for row, h in new if h in waiting]
+                heard_of = enumerate(items.hashes[self._followed : items.n].tolist(), start=self._followed)
+                known = [(row, waiting.pop(h)) for row, h in heard_of if h in waiting]
                 if known:
                     put_rows(self.vectors, np.array([row for row, _ in known]), np.stack([rows for _, rows in known]))
             self._followed = items.n

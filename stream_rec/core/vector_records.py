@@ -116,7 +116,9 @@ def decode_vectors(records: Sequence[tuple[bytes, bytes]]) -> VectorRows:
         _check(key, value, ROW_RECORD, _ROW.size)
         _, item_id = parse_vector_key(key)
         if item_id is None or value[: len(first)] != first:
-            raise CorruptStateError(f"{_named(key)}: need a row like the version's others; got another. Write it again.")
+            raise CorruptStateError(
+                f"{_named(key)}: need a row like the version's others; got another. Write it again."
+            )
         item_ids.append(item_id)
         hashes.append(int(_ROW.unpack_from(value)[-1]))
     *_, encoding_number, _, width, content_width, _ = _ROW.unpack_from(records[0][1])

@@ -81,19 +81,27 @@ class CatalogueItem(msgspec.Struct, frozen=True, gc=False):
     image: str | None = None
     text: str | None = None
 
+    def words(self) -> str:
+        """Return all that is written of the item, as models read it; empty where nothing is."""
+        return " ".join(filter(None, (self.title, self.category, *self.categories, self.text)))
+
 
 class ModelAnnouncement(msgspec.Struct, frozen=True, gc=False):
     """The version of a model that is to serve, as it lies in `models` under the key `name`; the newest record wins.
 
-    A worker takes it over once it has all its vectors of `item-vectors`. `facts` are figures of its manifest: what it
-    learned until, how good it was. `weights` (base64) is a safetensors file of what all items share.
+    A worker takes it over once it has all its rows of `item-vectors`, which lie there under `vectors`: the version and
+    the start of its tables' checksum, so that two registries' first versions are never mixed up. `before` is what the
+    version before has there: it stays, for a rollback. `facts` are figures of the manifest: what it learned until, how
+    good it was. `weights` (base64) is a safetensors file of what all items share.
     """
 
     name: Id
     version: Id
+    vectors: Id
     announced_at_ms: TimestampMs
     reason: str
     weights: bytes
+    before: Id | None = None
     facts: dict[str, float] = {}
 
 
@@ -154,7 +162,8 @@ def decode_announcement(value: bytes) -> ModelAnnouncement:
     except (ValueError, RecursionError) as error:
         refuse_undecodable(value, error, "model_announcement")
     check_id("name", announcement.name)
-    check_id("version", announcement.version)
+    for name in ("version", "vectors"):
+        check_id(name, getattr(announcement, name))
     if announcement.announced_at_ms < 0:
         refuse("bad-timestamp", "announced_at_ms", "milliseconds since 1970", announcement.announced_at_ms)
     return announcement

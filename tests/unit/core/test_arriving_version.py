@@ -37,7 +37,7 @@ class Arrival:
             self.items.intern(item_id)
         none: Float32Array = np.zeros((0, row_width(WIDTH)), np.float32)
         model = SequenceModel(VERSION, self.items, (), none, small_weights(1), SequenceParams())
-        self.version = ArrivingVersion(model, PARTITIONS)
+        self.version = ArrivingVersion(model, VERSION, PARTITIONS)
 
     def known(self) -> list[int]:
         return self.version.model.vectors.known[: self.items.n].tolist()

@@ -62,6 +62,10 @@ class TopicSettings(Section):
     items: str = Field("items", min_length=1, description="The catalogue; key = item_id, compacted.")
     item_deltas: str = Field("item-deltas", min_length=1, description="What users' events mean to items, by shard.")
     item_rows: str = Field("item-rows", min_length=1, description="Learned item rows, by shard, compacted.")
+    item_vectors: str = Field(
+        "item-vectors", min_length=1, description="Rows of the sequence model by version and item, compacted."
+    )
+    models: str = Field("models", min_length=1, description="Which version of a model is to serve; key = its name.")
     user_state: str = Field("user-state", min_length=1, description="Changelog of the user stores, compacted.")
     recommendations: str = Field("recommendations", min_length=1, description="The lists; key = user_id, compacted.")
     dead_letter: str = Field("dead-letter", min_length=1, description="Records that break the contract, with reasons.")

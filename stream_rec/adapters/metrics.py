@@ -35,6 +35,8 @@ METRICS = (
     MetricSpec("catalogue_refused", "counter", "Records of items that could not be used, by reason.", ("reason",)),
     MetricSpec("foreign_partition_events", "counter", "Events on another partition than murmur2(key) names."),
     MetricSpec("lists", "counter", "Lists published (after events and by the sweep)."),
+    MetricSpec("refreshed_lists", "counter", "... of them made anew because another model serves, or knows more."),
+    MetricSpec("refresh_partitions_left", "gauge", "Partitions whose users wait for lists of the model that serves."),
     MetricSpec("rounds", "counter", "Rounds whose effects are durable."),
     MetricSpec("round_events", "histogram", "Events per round.", (), _ROUND_EVENTS),
     MetricSpec("stage_seconds", "counter", "Time spent by stage: decode learn rank outputs changelog.", ("stage",)),
@@ -77,6 +79,8 @@ METRICS = (
         ("version",),
     ),
     MetricSpec("sequence_coverage", "gauge", "Share of the listable items that the sequence model knows."),
+    MetricSpec("sequence_arriving_items", "gauge", "Items that have come of the version that is to serve next."),
+    MetricSpec("item_vectors_refused", "counter", "Records of item-vectors that could not be used."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -204,6 +208,7 @@ class Metrics:
         self._add_each("stage_seconds", "stage", stats.stage_seconds)
         self.add("foreign_partition_events", stats.foreign_partition)
         self.add("lists", stats.lists)
+        self.add("refreshed_lists", stats.refreshed)
         self.add("looks", stats.looks)
         self.add("hits", stats.hits, list="served")
         self.add("hits", stats.popular_hits, list="popular")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stream_rec.adapters.topic_reader import open_consumer, records_until_now
+from stream_rec.adapters.topic_reader import TopicReader
 from stream_rec.config import TopicSettings
 from stream_rec.core.events import decode_event
 from stream_rec.core.wire import decode_item
@@ -47,16 +47,21 @@ def read_topics(bootstrap: str, topics: TopicSettings, report: Report) -> TopicL
         No broker answers, or a topic is missing.
     """
     passed_over: Counter[str] = Counter()
-    with open_consumer(bootstrap) as consumer:
-        catalogue = records_until_now(consumer, [topics.items], report=lambda done, of: report("items", done, of, ""))
-        texts = texts_of(catalogue, passed_over)
-        events: list[TopicEvent] = []
-        known: set[int] = set()
-        for topic in (topics.clicks, topics.purchases):
-            records = records_until_now(consumer, [topic], report=lambda done, of, t=topic: report(t, done, of, ""))
-            events += events_of(records, passed_over, known)
+    texts = texts_of(_records(bootstrap, topics.items, report), passed_over)
+    events: list[TopicEvent] = []
+    known: set[int] = set()
+    for topic in (topics.clicks, topics.purchases):
+        events += events_of(_records(bootstrap, topic, report), passed_over, known)
     events.sort(key=lambda event: event.timestamp_ms)
     return TopicLog(events, texts, passed_over)
+
+
+def _records(bootstrap: str, topic: str, report: Report) -> Iterator[Any]:
+    reader = TopicReader(bootstrap, [topic])
+    try:
+        yield from reader.read_to_the_end(lambda done, of: report(topic, done, of, ""))
+    finally:
+        reader.close()
 
 
 def texts_of(records: Iterable[Any], passed_over: Counter[str]) -> dict[str, str]:
@@ -74,7 +79,7 @@ def texts_of(records: Iterable[Any], passed_over: Counter[str]) -> dict[str, str
         except ContractError as error:
             passed_over[error.reason] += 1
             continue
-        texts[item.item_id] = " ".join(filter(None, (item.title, item.category, *item.categories)))
+        texts[item.item_id] = item.words()
     return texts
 
 

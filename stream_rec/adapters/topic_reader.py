@@ -1,93 +1,95 @@
-"""Reading topics from their first record to the end they have now, without a group: for commands that read and end."""
+"""Whole topics, read from their beginning and followed: kafka-python, for processes without an event loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stream_rec.adapters.log_replay import BOOTSTRAP_TIMEOUT_MS
 from stream_rec.errors import ConfigError
 
 POLL_MS = 500
-POLL_RECORDS = 2_000
-PATIENCE_POLLS = 20
-"""Empty polls in a row (10 s) after which the rest of the topics is given up."""
+PATIENCE_POLLS = 40
+"""Empty polls in a row (20 s) after which a broker is given up that has not given what it says it has."""
 
 
-@contextmanager
-def open_consumer(bootstrap: str) -> Iterator[Any]:
-    """Yield a kafka-python consumer that belongs to no group.
-
-    Raises
-    ------
-    ConfigError
-        No broker answers.
-    """
-    from kafka import KafkaConsumer
-    from kafka.errors import KafkaError
-
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
-        )
-    except (KafkaError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"kafka.bootstrap: need a broker that answers at {bootstrap}; got {error!r}. "
-            "Start one with `stream-rec kafka start`."
-        ) from error
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def records_until_now(
-    consumer: Any,
-    topics: Iterable[str],
-    newest: int | None = None,
-    report: Callable[[int, int], None] = lambda done, of: None,
-) -> Iterator[Any]:
-    """Yield what lies between the first and the present end of every partition; each partition's records in order.
+class TopicReader:
+    """Reads all partitions of some topics.
 
     Parameters
     ----------
-    newest
-        Only so many of each partition's last records.
-    report
-        Called with the offsets passed so far, and all there are to pass.
+    bootstrap
+        `host:port[,host:port…]`.
+    topics
+        They must exist.
 
     Raises
     ------
     ConfigError
-        A topic does not exist, or the broker stops answering.
+        No broker answers, or a topic is missing.
     """
-    from kafka import TopicPartition
 
-    partitions = []
-    for topic in topics:
-        numbers = sorted(consumer.partitions_for_topic(topic) or ())
-        if not numbers:
-            raise ConfigError(f"topic {topic}: need it to exist; got none. Run `stream-rec topics create`.")
-        partitions += [TopicPartition(topic, number) for number in numbers]
-    consumer.assign(partitions)
-    starts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-    for partition in partitions:
-        if newest is not None:
-            starts[partition] = max(starts[partition], ends[partition] - newest)
-        consumer.seek(partition, starts[partition])
-    total = sum(ends.values()) - sum(starts.values())
-    empty_polls = 0
-    # by position, not by records: what a transaction or compaction left out has an offset too
-    while left := sum(max(0, ends[partition] - consumer.position(partition)) for partition in partitions):
-        report(total - left, total)
-        fetched = consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-        empty_polls = 0 if fetched else empty_polls + 1
-        if empty_polls > PATIENCE_POLLS:
-            raise ConfigError("kafka.bootstrap: need a broker that goes on answering; got none for 10 s. Try again.")
-        for partition, records in fetched.items():
-            yield from (record for record in records if record.offset < ends[partition])
-    report(total, total)
+    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        try:
+            self._consumer: Any = KafkaConsumer(
+                bootstrap_servers=bootstrap.split(","),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
+            )
+        except (KafkaError, ValueError, OSError) as error:
+            raise ConfigError(
+                f"kafka.bootstrap: need a broker that answers at {bootstrap}; got {error!r}. "
+                "Start one with `stream-rec kafka start`."
+            ) from error
+        self._partitions: dict[str, list[Any]] = {}
+        for topic in topics:
+            numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
+            if not numbers:
+                self._consumer.close()
+                raise ConfigError(f"topic {topic}: need it to exist; got none. Run `stream-rec topics create`.")
+            self._partitions[topic] = [TopicPartition(topic, number) for number in numbers]
+        places = [place for some in self._partitions.values() for place in some]
+        self._consumer.assign(places)
+        self._consumer.seek_to_beginning(*places)
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
+        return len(self._partitions[topic])
+
+    def read_to_the_end(self, report: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Any]:
+        """Yield every record up to the present end of all topics, in the order of offsets per partition.
+
+        What comes while it reads may be yielded too. `report` is told the offsets passed, and all there are to pass.
+
+        Raises
+        ------
+        ConfigError
+            The broker stopped answering.
+        """
+        places = [place for some in self._partitions.values() for place in some]
+        ends, empty_polls = self._consumer.end_offsets(places), 0
+        of = sum(ends.values()) - sum(self._consumer.position(place) for place in places)
+        while left := sum(max(0, end - self._consumer.position(place)) for place, end in ends.items()):
+            report(of - left, of)
+            records = self.poll(POLL_MS)
+            empty_polls = 0 if records else empty_polls + 1
+            if empty_polls > PATIENCE_POLLS:
+                raise ConfigError(
+                    f"topics {', '.join(self._partitions)}: need a broker that goes on answering; got nothing for "
+                    f"{POLL_MS * PATIENCE_POLLS / 1000:.0f} s. Try again."
+                )
+            yield from records
+        report(of, of)
+
+    def poll(self, timeout_ms: int) -> list[Any]:
+        """Return what came next, after at most `timeout_ms`."""
+        return [record for records in self._consumer.poll(timeout_ms=timeout_ms).values() for record in records]
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._consumer.close()

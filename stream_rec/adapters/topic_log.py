@@ -39,7 +39,8 @@ class TopicLog:
 def read_topics(bootstrap: str, topics: TopicSettings, report: Report) -> TopicLog:
     """Read `items`, `clicks` and `purchases` to the end they have now.
 
-    Events of one millisecond keep the order of their partition, clicks first. Memory: about 300 bytes an event.
+    The order does not depend on how the partitions were fetched: events by time and user, those of one user and
+    millisecond as in their partition, clicks first; texts by item id. Memory: about 300 bytes an event.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def read_topics(bootstrap: str, topics: TopicSettings, report: Report) -> TopicL
     known: set[int] = set()
     for topic in (topics.clicks, topics.purchases):
         events += events_of(_records(bootstrap, topic, report), passed_over, known)
-    events.sort(key=lambda event: event.timestamp_ms)
-    return TopicLog(events, texts, passed_over)
+    events.sort(key=lambda event: (event.timestamp_ms, event.user_id))
+    return TopicLog(events, dict(sorted(texts.items())), passed_over)
 
 
 def _records(bootstrap: str, topic: str, report: Report) -> Iterator[Any]:

@@ -116,7 +116,7 @@ def split_by_share(log: Interactions, train: float, test: float, since: int = 0)
     if not since < split.train <= split.test < end:
         raise ConfigError(
             f"--train {train:g}, --test {test:g}: need shares that do not overlap and hold an event each; got "
-            f"{split.train - since:,} and {end - split.test:,} of {n:,} positive events. Choose others, or a longer log."
+            f"{split.train - since:,} and {end - split.test:,} of {n:,} positive events. Choose others, or more events."
         )
     return split
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream_rec.core.arms import ARMS
 from stream_rec.core.rounds import RoundStats
 
 
@@ -42,6 +43,14 @@ METRICS = (
     MetricSpec("looks", "counter", "Item lines that could be looked up in the user's last published list."),
     MetricSpec("hits", "counter", "Looks found, by list: served or popular.", ("list",)),
     MetricSpec("reciprocal_ranks", "counter", "Sum of 1/rank of the looks found, by list.", ("list",)),
+    MetricSpec(
+        "model_looks",
+        "counter",
+        "The same looks while a sequence model serves, by arm: of users with it, without.",
+        ("arm",),
+    ),
+    MetricSpec("model_hits", "counter", "... of which found, by arm.", ("arm",)),
+    MetricSpec("model_reciprocal_ranks", "counter", "Sum of 1/rank of those found, by arm.", ("arm",)),
     MetricSpec("coalesced_looks", "counter", "Looks whose user had an earlier event in the same round."),
     MetricSpec("coalesced_hits", "counter", "... of which found in the served list."),
     MetricSpec("fresh_looks", "counter", "Events ranked just before learning, by every ranker; they train the ranker."),
@@ -156,6 +165,8 @@ class Metrics:
         self.put("sequence_model", 0.0, version="none")
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
+        for name in ("model_looks", "model_hits", "model_reciprocal_ranks"):
+            self._add_each(name, "arm", dict.fromkeys(ARMS, 0))
 
     def _build(self, spec: MetricSpec) -> Counter | Gauge | Histogram | BulkHistogram:
         name = PREFIX + spec.name
@@ -209,6 +220,9 @@ class Metrics:
         self.add("hits", stats.popular_hits, list="popular")
         self.add("reciprocal_ranks", stats.reciprocal_ranks, list="served")
         self.add("reciprocal_ranks", stats.popular_reciprocal_ranks, list="popular")
+        self._add_each("model_looks", "arm", stats.arm_looks)
+        self._add_each("model_hits", "arm", stats.arm_hits)
+        self._add_each("model_reciprocal_ranks", "arm", stats.arm_reciprocal_ranks)
         self.add("fresh_looks", stats.fresh_looks)
         self.add("fresh_reciprocal_ranks", stats.linear_reciprocal_ranks, ranker="linear")
         self.add("fresh_reciprocal_ranks", stats.fusion_reciprocal_ranks, ranker="fusion")

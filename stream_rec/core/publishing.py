@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
@@ -29,13 +30,24 @@ class Asked(NamedTuple):
 
 
 class Publisher:
-    """Turns a user's state into a list. `exclude`: "nothing", "current" (the last item), "bought" or "had" (all)."""
+    """Turns a user's state into a list.
 
-    def __init__(self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str) -> None:
+    Parameters
+    ----------
+    exclude
+        "nothing", "current" (the last item), "bought" or "had" (all).
+    model_share
+        Share of the users whose lists a sequence model helps to make, where there is one.
+    """
+
+    def __init__(
+        self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str, model_share: float = 1.0
+    ) -> None:
         self._items = items
         self._recommender = recommender
         self._encoder = encoder
         self._exclude = exclude
+        self._model_share = model_share
         self._log_gap = 0.0
         self._gaps = 0
 
@@ -58,9 +70,13 @@ class Publisher:
         """Let the linear ranker order the lists, or fusion."""
         self._recommender.linear = linear
 
+    def arm(self, state: UserState) -> str | None:
+        """Return the user's arm (`core/arms.py`); None while no sequence model serves."""
+        return None if self._recommender.sequence is None else arm_of(state.user_id, self._model_share)
+
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
-        (user,) = self._recommender.completed([user])
+        (user,) = self._completed([state], [user])
         return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def served(self, orders: Orders) -> Int32Array:
@@ -69,7 +85,7 @@ class Publisher:
 
     def evidence(self, state: UserState, user: UserView) -> Evidence:
         """Return the evidence of a look without what rankers make of it."""
-        (user,) = self._recommender.completed([user])
+        (user,) = self._completed([state], [user])
         return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def popular(self, state: UserState) -> Int32Array:
@@ -82,7 +98,7 @@ class Publisher:
         views = [view_of(one.state, one.session, one.rank_ms, self._items) for one in asked]
         return [
             self._recommender.recommend(user, self._excluded(one.state, one.session, user.rows, user.tags), thorough)
-            for one, user in zip(asked, self._recommender.completed(views), strict=True)
+            for one, user in zip(asked, self._completed([one.state for one in asked], views), strict=True)
         ]
 
     def publish(
@@ -96,8 +112,15 @@ class Publisher:
     ) -> PublishedList:
         """Remember the list in `state` and return it encoded."""
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
-        value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
+        helped = self.arm(state) == WITH
+        value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms, helped)
         return PublishedList(partition, state.key, value)
+
+    def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[UserView]:
+        """Return the views with what the sequence model makes of those it is to help."""
+        helped = [self.arm(state) == WITH for state in states]
+        completed = iter(self._recommender.completed([user for user, one in zip(users, helped, strict=True) if one]))
+        return [next(completed) if one else user for user, one in zip(users, helped, strict=True)]
 
     def _excluded(self, state: UserState, session: int, had: Int32Array, tags: UInt16Array) -> Int32Array:
         """Return the rows kept from a user; `had`, `tags` are the first lines of the history, or all of it."""

@@ -66,6 +66,9 @@ class RoundStats:
     reciprocal_ranks: float = 0.0
     popular_hits: int = 0  # the same looks against popularity's top 20
     popular_reciprocal_ranks: float = 0.0
+    arm_looks: Counter[str] = field(default_factory=Counter)  # the same looks by `core/arms.py`, while a model serves
+    arm_hits: Counter[str] = field(default_factory=Counter)
+    arm_reciprocal_ranks: dict[str, float] = field(default_factory=dict)
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
     coalesced_hits: int = 0
     fresh_looks: int = 0  # events that were ranked just before learning, by both rankers

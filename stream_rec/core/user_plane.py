@@ -38,6 +38,7 @@ class PlaneSettings:
     fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
     thorough_users: int = 64  # the second stage is left out of a round with more users: a backlog comes first
     pinned: tuple[tuple[str, float], ...] = ()  # weights of sources the shop has set, instead of learned ones
+    model_share: float = 1.0  # of the users, whose lists the sequence model helps to make (`core/arms.py`)
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
     refresh_ms: int = 7 * DAY_MS  # a user's visit list is made anew this often; 0 = never
@@ -101,7 +102,7 @@ class UserPlane:
         recommender.second = second
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
-        self._publisher = Publisher(items, recommender, encoder, settings.exclude)
+        self._publisher = Publisher(items, recommender, encoder, settings.exclude, settings.model_share)
         sampling = Sampling(settings.fresh_every)
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
@@ -116,9 +117,9 @@ class UserPlane:
         return self._recommender.sequence
 
     def serve(self, sequence: SequenceModel) -> None:
-        """Let a version of the sequence model make all lists from now on; they name it."""
+        """Let a version of the sequence model help with lists from now on, of users who are to have it."""
         self._recommender.sequence = sequence
-        self._encoder.model = {"preset": self._preset.name, "sequence": sequence.version}
+        self._encoder.sequence = sequence.version
 
     def process(
         self,

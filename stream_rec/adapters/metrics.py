@@ -86,6 +86,18 @@ METRICS = (
         ("version",),
     ),
     MetricSpec("sequence_coverage", "gauge", "Share of the listable items that the sequence model knows."),
+    MetricSpec(
+        "sequence_data_age_seconds",
+        "gauge",
+        "Event time between the last event the serving version learned and the newest one applied here.",
+    ),
+    MetricSpec(
+        "sequence_agreement",
+        "gauge",
+        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained.",
+    ),
+    MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
+    MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -226,11 +238,21 @@ class Metrics:
         self.add("fresh_looks", stats.fresh_looks)
         self.add("fresh_reciprocal_ranks", stats.linear_reciprocal_ranks, ranker="linear")
         self.add("fresh_reciprocal_ranks", stats.fusion_reciprocal_ranks, ranker="fusion")
+        self.add("embedded_users", stats.embedded)
+        self.add("embed_seconds", stats.embed_seconds)
         self.add("gradient_bytes", stats.gradient_bytes)
         self.add("gradients_dropped", stats.gradients_dropped)
         self.put("linear_serves", float(stats.linear_serves))
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)
+
+    def model_serves(self, version: str, coverage: float, data_age_s: float, agreement: float) -> None:
+        """Show which version of the sequence model serves, and what is known of it."""
+        self.clear("sequence_model")
+        self.put("sequence_model", 1.0, version=version)
+        self.put("sequence_coverage", coverage)
+        self.put("sequence_data_age_seconds", data_age_s)
+        self.put("sequence_agreement", agreement)
 
     def _add_each(self, name: str, label: str, amounts: Mapping[str, float]) -> None:
         for value, amount in amounts.items():

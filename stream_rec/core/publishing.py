@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
 from stream_rec.core.recommend import Orders, Recommendation, Recommender
-from stream_rec.core.rounds import PublishedList
+from stream_rec.core.rounds import PublishedList, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.types import KIND_MASK, NO_ROWS, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
@@ -38,16 +38,21 @@ class Publisher:
         "nothing", "current" (the last item), "bought" or "had" (all).
     model_share
         Share of the users whose lists a sequence model helps to make, where there is one.
+    seconds
+        A monotonic clock for what embedding takes; without it that stays 0.
     """
 
     def __init__(
-        self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str, model_share: float = 1.0
-    ) -> None:
+        self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str, model_share: float = 1.0,
+        seconds: Callable[[], float] = lambda: 0.0,
+    ) -> None:  # fmt: skip
         self._items = items
         self._recommender = recommender
         self._encoder = encoder
         self._exclude = exclude
         self._model_share = model_share
+        self._seconds = seconds
+        self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
         self._gaps = 0
 
@@ -60,6 +65,12 @@ class Publisher:
     def usual_gap_ms(self) -> int:
         """Geometric mean of these times lately: a list is made for that moment, not for the one it is made in."""
         return int(math.expm1(self._log_gap))
+
+    def note_embedding(self, stats: RoundStats) -> None:
+        """Count whom the sequence model has embedded since the last call, and how long it took; `stats` is changed."""
+        stats.embedded += self._embedded
+        stats.embed_seconds += self._embed_seconds
+        self._embedded, self._embed_seconds = 0, 0.0
 
     @property
     def linear_serves(self) -> bool:
@@ -119,7 +130,12 @@ class Publisher:
     def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[UserView]:
         """Return the views with what the sequence model makes of those it is to help."""
         helped = [self.arm(state) == WITH for state in states]
+        if not any(helped):
+            return users
+        began = self._seconds()
         completed = iter(self._recommender.completed([user for user, one in zip(users, helped, strict=True) if one]))
+        self._embed_seconds += self._seconds() - began
+        self._embedded += sum(helped)
         return [next(completed) if one else user for user, one in zip(users, helped, strict=True)]
 
     def _excluded(self, state: UserState, session: int, had: Int32Array, tags: UInt16Array) -> Int32Array:

@@ -74,6 +74,8 @@ class RoundStats:
     fresh_looks: int = 0  # events that were ranked just before learning, by both rankers
     linear_reciprocal_ranks: float = 0.0
     fusion_reciprocal_ranks: float = 0.0
+    embedded: int = 0  # users the sequence model made a vector of
+    embed_seconds: float = 0.0  # ... which took so long, with the search of the catalogue
     gradient_bytes: int = 0  # of the frames: factors and ranker
     gradients_dropped: int = 0  # not finite: learned from by nobody
     linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion

@@ -69,7 +69,7 @@ class UserPlane:
     n_shards
         Partitions of `item-deltas`.
     seconds
-        A monotonic clock for the stage times in `RoundStats.seconds`; without it they stay 0.
+        A monotonic clock for the times in `RoundStats`; without it they stay 0.
     observer
         Sees every look, before the learning.
     second
@@ -102,7 +102,7 @@ class UserPlane:
         recommender.second = second
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
-        self._publisher = Publisher(items, recommender, encoder, settings.exclude, settings.model_share)
+        self._publisher = Publisher(items, recommender, encoder, settings.exclude, settings.model_share, seconds)
         sampling = Sampling(settings.fresh_every)
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
@@ -158,13 +158,16 @@ class UserPlane:
         result.stats.linear_serves = self._publisher.linear_serves
         self._publish(list(touched.values()), now_ms, result)
         self._lap(result.stats, "rank", mark)
+        self._publisher.note_embedding(result.stats)
         return result
 
     def sweep(
         self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
     ) -> RoundResult:
         """Publish the visit list of users whose session ended by `stream_ms`; expire idle ones (at most `limit`)."""
-        return self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
+        result = self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
+        self._publisher.note_embedding(result.stats)
+        return result
 
     def stream_ms(self, partition: int) -> int:
         """Return the highest event time applied on the partition (0 before the first)."""

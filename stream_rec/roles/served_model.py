@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 
-from stream_rec.adapters.model_registry import ModelRegistry
+from stream_rec.adapters.model_registry import Manifest, ModelRegistry
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.errors import ConfigError
 from stream_rec.roles.parts import Parts
@@ -35,6 +35,7 @@ class ServedModel:
         self._parts = parts
         self._registry = registry
         self._refused: str | None = None
+        self._manifest: Manifest | None = None
 
     @property
     def version(self) -> str | None:
@@ -58,7 +59,8 @@ class ServedModel:
         if live is not None and live not in (self.version, self._refused):
             started = time.monotonic()
             try:
-                self._parts.users.serve(await asyncio.to_thread(self._read, live))
+                model, self._manifest = await asyncio.to_thread(self._read, live)
+                self._parts.users.serve(model)
             except ConfigError as error:
                 self._pass_over(live, error)
             else:
@@ -72,14 +74,14 @@ class ServedModel:
             log.warning("%s goes on serving: %s", self.version or "no sequence model", error)
         self._refused = what
 
-    def _read(self, version: str) -> SequenceModel:
+    def _read(self, version: str) -> tuple[SequenceModel, Manifest]:
         items, tables = self._parts.items, self._registry.tables(version)
         params = items.preset.sequence
-        return SequenceModel(version, items, tables.item_ids, tables.rows, tables.weights, params)
+        model = SequenceModel(version, items, tables.item_ids, tables.rows, tables.weights, params)
+        return model, self._registry.manifest(version)
 
     def _measure(self) -> None:
-        model, metrics = self._parts.users.sequence, self._parts.metrics
-        if model is not None:
-            metrics.clear("sequence_model")
-            metrics.put("sequence_model", 1.0, version=model.version)
-            metrics.put("sequence_coverage", model.coverage())
+        model, manifest, newest_ms = self._parts.users.sequence, self._manifest, self._parts.users.newest_event_ms()
+        if model is not None and manifest is not None:
+            age_s = max(0, newest_ms - manifest.learned_until_ms) / 1000
+            self._parts.metrics.model_serves(model.version, model.coverage(), age_s, manifest.agreement)

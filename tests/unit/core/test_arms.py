@@ -13,7 +13,7 @@ from stream_rec.core.publishing import view_of
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.wire import decode_list
-from tests.twins.plane_shop import PlaneShop
+from tests.twins.plane_shop import START_MS, PlaneShop
 from tests.twins.small_model import small_model
 
 USERS = [f"u{number}" for number in range(12)]
@@ -88,6 +88,18 @@ def test_users_of_both_arms_in_one_round_keep_their_own() -> None:
         assert ("sequence" in made.model) == (arm_of(made.user_id, 0.5) == WITH)
         assert "sequence" in made.model or "last_items" not in {entry.reason.kind for entry in made.items}
     assert len(lists) == len(USERS)
+
+
+def test_users_are_embedded_in_their_arm_only_and_the_time_it_takes_is_counted() -> None:
+    shop, ticks = shop_of(0.5), iter(range(1000))
+    shop.users._publisher._seconds = lambda: float(next(ticks))
+    for number, user in enumerate(USERS):
+        helped = arm_of(user, 0.5) == WITH
+        stats = shop.send(shop.record(user, "item-1", DAY_MS + number)).stats
+        times = 2 * helped  # for the look and for the list
+        assert (stats.embedded, stats.embed_seconds) == (times, float(times))
+    swept = shop.users.sweep(0, shop.store, START_MS + 9 * DAY_MS, None, 1000).stats
+    assert swept.embedded == sum(arm_of(user, 0.5) == WITH for user in [*USERS, "*"])
 
 
 def test_looks_are_counted_by_arm_while_a_model_serves() -> None:

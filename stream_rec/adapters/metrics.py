@@ -36,6 +36,8 @@ METRICS = (
     MetricSpec("catalogue_refused", "counter", "Records of items that could not be used, by reason.", ("reason",)),
     MetricSpec("foreign_partition_events", "counter", "Events on another partition than murmur2(key) names."),
     MetricSpec("lists", "counter", "Lists published (after events and by the sweep)."),
+    MetricSpec("refreshed_lists", "counter", "... of them made anew because another model serves, or knows more."),
+    MetricSpec("refresh_partitions_left", "gauge", "Partitions whose users wait for lists of the model that serves."),
     MetricSpec("rounds", "counter", "Rounds whose effects are durable."),
     MetricSpec("round_events", "histogram", "Events per round.", (), _ROUND_EVENTS),
     MetricSpec("stage_seconds", "counter", "Time spent by stage: decode learn rank outputs changelog.", ("stage",)),
@@ -98,6 +100,8 @@ METRICS = (
     ),
     MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
     MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
+    MetricSpec("sequence_arriving_items", "gauge", "Items that have come of the version that is to serve next."),
+    MetricSpec("item_vectors_refused", "counter", "Records of item-vectors that could not be used."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -227,6 +231,7 @@ class Metrics:
         self._add_each("stage_seconds", "stage", stats.stage_seconds)
         self.add("foreign_partition_events", stats.foreign_partition)
         self.add("lists", stats.lists)
+        self.add("refreshed_lists", stats.refreshed)
         self.add("looks", stats.looks)
         self.add("hits", stats.hits, list="served")
         self.add("hits", stats.popular_hits, list="popular")
@@ -246,13 +251,14 @@ class Metrics:
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)
 
-    def model_serves(self, version: str, coverage: float, data_age_s: float, agreement: float) -> None:
-        """Show which version of the sequence model serves, and what is known of it."""
+    def model_serves(self, version: str, coverage: float, newest_event_ms: int, facts: Mapping[str, float]) -> None:
+        """Show which version of the sequence model serves, and what its announcement says of it."""
         self.clear("sequence_model")
         self.put("sequence_model", 1.0, version=version)
         self.put("sequence_coverage", coverage)
-        self.put("sequence_data_age_seconds", data_age_s)
-        self.put("sequence_agreement", agreement)
+        learned_until_ms = facts.get("learned_until_ms", newest_event_ms)
+        self.put("sequence_data_age_seconds", max(0.0, newest_event_ms - learned_until_ms) / 1000)
+        self.put("sequence_agreement", facts.get("agreement", 0.0))
 
     def _add_each(self, name: str, label: str, amounts: Mapping[str, float]) -> None:
         for value, amount in amounts.items():

@@ -176,24 +176,24 @@ class ModelRegistry:
 
     def rollback(self, reason: str) -> Decision:
         """Make the version live again that was so before the live one."""
-        before = self._before()
+        before = self.version_before()
+        if before is None:
+            raise ConfigError(
+                f"{self.folder / REGISTRY}: need a version before the live one; got "
+                f"{self.state().live or 'none'}. Promote one by name."
+            )
         self.tables(before)
         return self._decide("rollback", before, {}, reason, live=before)
 
-    def _before(self) -> str:
-        """Return the version before the live one: promotions stack up, a rollback takes the last one off."""
+    def version_before(self) -> str | None:
+        """Return the version that was live before the live one: promotions stack up, a rollback takes the last one off."""
         stack: list[str] = []
         for decision in self.state().decisions:
             if decision.action == "promote" and stack[-1:] != [decision.version]:
                 stack.append(decision.version)
             elif decision.action == "rollback":
                 stack.pop()
-        if len(stack) < 2:
-            raise ConfigError(
-                f"{self.folder / REGISTRY}: need a version before the live one; got {', '.join(stack) or 'none'}. "
-                "Promote one by name."
-            )
-        return stack[-2]
+        return stack[-2] if len(stack) > 1 else None
 
     def _decide(
         self,

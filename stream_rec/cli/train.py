@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Models
+from stream_rec.cli.options import Announce, ConfigFile, Models
 
 if TYPE_CHECKING:
     from stream_rec.roles.trainer import TrainOutcome
@@ -54,6 +54,8 @@ def command(
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of torch; 0 = one per core, for a machine that does nothing else.")
     ] = 1,
+    tell: Announce = False,
+    config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Train the sequence model on LOG: teacher, distilled student, tables; put them into the registry as a new version.
@@ -96,6 +98,12 @@ def command(
         typer.echo(json.dumps(outcome.as_dict()))
     else:
         _print(outcome)
+    if tell and outcome.decision is not None and outcome.decision.action == "promote":
+        from stream_rec.adapters.model_announcements import announce
+        from stream_rec.adapters.model_registry import ModelRegistry
+        from stream_rec.config import load
+
+        announce(load(config), ModelRegistry(out))
 
 
 def _need_neural_extra() -> None:

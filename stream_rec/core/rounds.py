@@ -19,6 +19,10 @@ class UserStoreReader(Protocol):
         """Return up to `limit` (deadline_ms, user_id) of sessions that ended by `before_ms`, earliest first."""
         ...
 
+    def users_after(self, user_id: bytes, limit: int) -> list[bytes]:
+        """Return up to `limit` user ids behind `user_id`, in the order of their bytes; `b""` is before all."""
+        ...
+
 
 class Put(NamedTuple):
     """One write to the user store; `value` `None` deletes. Only `replicated` puts enter the changelog."""
@@ -61,6 +65,7 @@ class RoundStats:
     dead_by_reason: Counter[str] = field(default_factory=Counter)
     foreign_partition: int = 0
     lists: int = 0
+    refreshed: int = 0  # ... because another model serves, or knows more items
     looks: int = 0  # item lines that could be looked up in the user's last published list
     hits: int = 0  # ... found among its 20
     reciprocal_ranks: float = 0.0

@@ -14,6 +14,7 @@ from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.ranking.linear import pinned_weights
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
+from stream_rec.core.refresh import Refreshed, Refresher
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
@@ -107,6 +108,7 @@ class UserPlane:
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
         self._sweeper = Sweeper(self.cache, self._publisher, pauses, settings.partitions)
+        self._refresher = Refresher(self.cache, self._publisher, preset.session_gap_ms)
 
         if sequence is not None:
             self.serve(sequence)
@@ -168,6 +170,16 @@ class UserPlane:
         result = self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
         self._publisher.note_embedding(result.stats)
         return result
+
+    def refresh(
+        self, partition: int, store: UserStoreReader, after: bytes, limit: int, stream_ms: int, now_ms: int,
+        since_ms: int,
+    ) -> Refreshed:  # fmt: skip
+        """Make the lists of at most `limit` users behind `after` anew (`core/refresh.py`)."""
+        generation = self.generation
+        refreshed = self._refresher.refresh(partition, store, after, limit, stream_ms, now_ms, since_ms, generation)
+        self._publisher.note_embedding(refreshed.result.stats)
+        return refreshed
 
     def stream_ms(self, partition: int) -> int:
         """Return the highest event time applied on the partition (0 before the first)."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stream_rec.core.content_vectors import no_content
 from stream_rec.core.sequence_tables import StudentWeights
 from stream_rec.core.types import Float32Array, Int64Array
 from stream_rec.neural.checkpoint import read_tensors, write_tensors
@@ -26,7 +27,7 @@ from stream_rec.neural.item_tower import ItemTower
 from stream_rec.neural.recipe import ModelShape, Recipe, Schedule
 from stream_rec.neural.sequence_model import SequenceModel
 from stream_rec.neural.text_encoder import NAME as TEXT_ENCODER
-from stream_rec.neural.text_encoder import centred, encode_texts, mean_of
+from stream_rec.neural.text_encoder import centred, content_of, content_projection, encode_texts, mean_of
 from stream_rec.neural.training import Report, Stage, fit
 
 CURVE_EVENTS = 2_000
@@ -43,15 +44,25 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
+class TextBasis:
+    """What turns a text's vector into content: `mean` float32[384] is taken off, `projection` float32[384, 128]."""
+
+    mean: Float32Array
+    projection: Float32Array
+
+
+@dataclass(frozen=True)
 class TrainedRun:
     """All a run made.
 
-    `places`: the held-out events behind all figures. `text_mean`: what is taken off every text vector. `rows` and
-    `weights`: the student's tables. `plain`: a student that had no teacher, if it was asked for.
+    `places`: the held-out events behind all figures. `texts`: how texts become content, and `content` float32[items,
+    128]: that of the log's items; `None` and of width 0 where no item has a text. `rows` and `weights`: the student's
+    tables. `plain`: a student that had no teacher, if it was asked for.
     """
 
     places: Int64Array
-    text_mean: Float32Array | None
+    texts: TextBasis | None
+    content: Float32Array
     teacher: TrainedModel
     student: TrainedModel
     plain: TrainedModel | None
@@ -89,7 +100,7 @@ class TrainingRun:
     def run(self, report: Report, plain: bool = False) -> TrainedRun:
         """Run all stages that are not done; `plain` trains a student without a teacher beside the other."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text, text_mean = self._text(report)
+        text, basis = self._text(report)
         teacher = self._train("teacher", self.recipe.teacher, self.recipe.teacher_schedule, text, None, report)
         states = self._teacher_states(teacher.model, report)
         student = self._train("student", self.recipe.student, self.recipe.student_schedule, text, states, report)
@@ -99,7 +110,10 @@ class TrainingRun:
         with torch.inference_mode():
             rows = item_rows(student.model, student.model.items(), self.bias_of(student.model))
         weights = student_weights(student.model)
-        return TrainedRun(self.places, text_mean, teacher, student, alone, rows, weights)
+        content = no_content(len(rows))
+        if text is not None and basis is not None:
+            content = content_of(text.numpy(), basis.projection)
+        return TrainedRun(self.places, basis, content, teacher, student, alone, rows, weights)
 
     def bias_of(self, model: SequenceModel) -> Tensor:
         """Return float32[items]: the bias to serve with, which lifts items without a training event."""
@@ -129,8 +143,8 @@ class TrainingRun:
         vectors = user_vectors(self.log, model, table, places)
         return figures_of(self.log, self.split, places, vectors, table.numpy(), self.bias_of(model).numpy())
 
-    def _text(self, report: Report) -> tuple[Tensor | None, Float32Array | None]:
-        """Return the items' text vectors, centred, and the mean that was taken off; `None` where no item has a text."""
+    def _text(self, report: Report) -> tuple[Tensor | None, TextBasis | None]:
+        """Return the items' text vectors, centred, and what makes content of them; `None` where no item has a text."""
         texts = [self.texts.get(item_id, "") for item_id in self.log.item_ids]
         if not any(texts):
             return None, None
@@ -141,7 +155,8 @@ class TrainingRun:
             vectors = encode_texts(texts, lambda done, of: report("texts", done, of, ""))
             write_tensors(path, {"texts": torch.from_numpy(vectors)}, {"encoder": TEXT_ENCODER})
         mean = mean_of(vectors)
-        return torch.from_numpy(centred(vectors, mean, self.recipe.text_scale)), mean
+        scaled = centred(vectors, mean, self.recipe.text_scale)
+        return torch.from_numpy(scaled), TextBasis(mean, content_projection(scaled))
 
     def _teacher_states(self, teacher: SequenceModel, report: Report) -> TeacherStates:
         path = self.folder / "states.safetensors"

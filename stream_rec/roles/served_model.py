@@ -1,7 +1,7 @@
-"""The sequence model a worker serves: the live version of a registry's folder, followed while the worker runs.
+"""The sequence model a worker serves: the version that was announced last, from the moment all its rows are here.
 
-A version is read and checked in a thread and takes over between two rounds: every list is made by one version whole,
-and names it. One that cannot be read is passed over, and the one before serves on.
+A version comes in beside the one that serves and takes over between two rounds, so every list is made by one version
+whole, and names it. An encoder that dies half-way leaves the worker where it was.
 """
 
 from __future__ import annotations
@@ -9,79 +9,138 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
-from stream_rec.adapters.model_registry import Manifest, ModelRegistry
+import numpy as np
+
+from stream_rec.adapters.model_tables import parse_weights
+from stream_rec.adapters.model_tail import ModelTail
+from stream_rec.core.arriving_version import ArrivingVersion
 from stream_rec.core.sequence_serving import SequenceModel
-from stream_rec.errors import ConfigError
+from stream_rec.core.sequence_tables import row_width
+from stream_rec.core.wire import SEQUENCE, ModelAnnouncement, decode_announcement
+from stream_rec.errors import ConfigError, ContractError
 from stream_rec.roles.parts import Parts
 
-LOOK_EVERY_S = 2.0
+POLL_MS = 500
+READ_RECORDS = 1000
+FOLLOW_RECORDS = 100  # 10 µs a row: a poll holds up the event loop for a millisecond
+REST_S = 0.01  # between two such polls: live events come first
+SAY_EVERY_S = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class ServedModel:
-    """Follows the live version of `registry`.
+    """Follows what `models` announces.
 
     Parameters
     ----------
     parts
         The worker; its user plane gets the model.
-    registry
-        Promotions and rollbacks there are followed within `LOOK_EVERY_S` and the time it takes to read a version.
+    tail
+        Where announcements and rows come from.
     """
 
-    def __init__(self, parts: Parts, registry: ModelRegistry) -> None:
+    def __init__(self, parts: Parts, tail: ModelTail) -> None:
         self._parts = parts
-        self._registry = registry
-        self._refused: str | None = None
-        self._manifest: Manifest | None = None
+        self._tail = tail
+        self._serving: ArrivingVersion | None = None
+        self._arriving: ArrivingVersion | None = None
+        self._facts: Mapping[str, float] = {}
+        self._arriving_facts: Mapping[str, float] = {}
+        self._announced_s = self._said_s = 0.0
 
     @property
     def version(self) -> str | None:
         """The version that serves."""
-        model = self._parts.users.sequence
-        return None if model is None else model.version
+        return None if self._serving is None else self._serving.model.version
+
+    async def start(self, partitions: Mapping[str, int]) -> None:
+        """Read what both topics hold now: the first list is made with the version that is live."""
+        await self._tail.start(partitions)
+        await self._read_to_the_end()
+        if self._arriving is not None:
+            await self._read_to_the_end()
 
     async def run(self) -> None:
-        """Look every now and then until cancelled."""
+        """Follow both topics until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await self.step(POLL_MS, FOLLOW_RECORDS)
+            await asyncio.sleep(REST_S)
 
-    async def look(self) -> None:
-        """Take over the live version if it is another one than the one that serves."""
-        try:
-            live = self._registry.state().live
-        except ConfigError as error:
-            self._pass_over("registry", error)
-            return
-        if live is not None and live not in (self.version, self._refused):
-            started = time.monotonic()
-            try:
-                model, self._manifest = await asyncio.to_thread(self._read, live)
-                self._parts.users.serve(model)
-            except ConfigError as error:
-                self._pass_over(live, error)
-            else:
-                self._refused = None
-                log.info("sequence model %s serves after %.2f s", live, time.monotonic() - started)
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._tail.stop()
+
+    async def step(self, timeout_ms: int, max_records: int) -> None:
+        """Take one poll's records; let the arriving version serve if it is complete now."""
+        fetched = await self._tail.poll(timeout_ms, max_records)
+        for value in fetched.announcements:
+            self._announced(value)
+        if fetched.announcements and self._arriving is not None:
+            await self._tail.rewind()
+        else:
+            for partition, records in fetched.vectors.items():
+                for version in filter(None, (self._serving, self._arriving)):
+                    if damaged := version.absorb(partition, records):
+                        self._parts.metrics.add("item_vectors_refused", damaged)
+                        log.warning("%d records of item-vectors are damaged: %s lacks them", damaged, version.name)
+        if self._arriving is not None:
+            self._take_over(self._arriving)
         self._measure()
 
-    def _pass_over(self, what: str, error: ConfigError) -> None:
-        """Say once what cannot be read."""
-        if what != self._refused:
-            log.warning("%s goes on serving: %s", self.version or "no sequence model", error)
-        self._refused = what
+    async def _read_to_the_end(self) -> None:
+        ends = await self._tail.ends()
+        while not await self._tail.reached(ends):
+            await self.step(POLL_MS, READ_RECORDS)
 
-    def _read(self, version: str) -> tuple[SequenceModel, Manifest]:
-        items, tables = self._parts.items, self._registry.tables(version)
-        params = items.preset.sequence
-        model = SequenceModel(version, items, tables.item_ids, tables.rows, tables.weights, params)
-        return model, self._registry.manifest(version)
+    def _announced(self, value: bytes) -> None:
+        """Begin to take in the version of an announcement, or go on with the one that serves."""
+        try:
+            announcement = decode_announcement(value)
+            if announcement.name != SEQUENCE:
+                return
+            arriving = self._empty(announcement)
+        except (ContractError, ConfigError) as error:
+            log.warning("announcement of a model passed over, %s goes on serving: %s", self.version or "none", error)
+            return
+        if self._serving is not None and self._serving.name == announcement.vectors:
+            self._arriving, self._facts = None, announcement.facts
+        elif self._arriving is None or self._arriving.name != announcement.vectors:
+            self._arriving, self._arriving_facts = arriving, announcement.facts
+            self._announced_s = self._said_s = time.monotonic()
+            log.info("sequence model %s is announced: %s", announcement.version, announcement.reason)
+
+    def _empty(self, announcement: ModelAnnouncement) -> ArrivingVersion:
+        """Return an announced version without items; raises ConfigError where its weights are none."""
+        items = self._parts.items
+        weights = parse_weights(announcement.weights, f"announcement of {announcement.version}")
+        none = np.zeros((0, row_width(weights.width)), np.float32)
+        model = SequenceModel(announcement.version, items, (), none, weights, items.preset.sequence)
+        return ArrivingVersion(model, announcement.vectors, self._tail.partitions)
+
+    def _take_over(self, arriving: ArrivingVersion) -> None:
+        """Let the arriving version serve if it is complete; say now and then how far it is."""
+        partitions, items = arriving.progress()
+        now_s = time.monotonic()
+        if arriving.complete:
+            self._serving, self._arriving, self._facts = arriving, None, self._arriving_facts
+            self._parts.users.serve(arriving.model)
+            log.info(
+                "sequence model %s serves with %d items, %.2f s after its announcement",
+                arriving.model.version, items, now_s - self._announced_s,
+            )  # fmt: skip
+        elif now_s - self._said_s >= SAY_EVERY_S:
+            self._said_s = now_s
+            log.info(
+                "sequence model %s: %d items, %d of %d partitions complete; an encoder writes them",
+                arriving.model.version, items, partitions, self._tail.partitions,
+            )  # fmt: skip
 
     def _measure(self) -> None:
-        model, manifest, newest_ms = self._parts.users.sequence, self._manifest, self._parts.users.newest_event_ms()
-        if model is not None and manifest is not None:
-            age_s = max(0, newest_ms - manifest.learned_until_ms) / 1000
-            self._parts.metrics.model_serves(model.version, model.coverage(), age_s, manifest.agreement)
+        metrics = self._parts.metrics
+        metrics.put("sequence_arriving_items", self._arriving.progress()[1] if self._arriving is not None else 0)
+        if self._serving is not None:
+            model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
+            metrics.model_serves(model.version, model.coverage(), newest_ms, self._facts)

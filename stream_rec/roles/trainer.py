@@ -181,7 +181,7 @@ def _publish(
     facts = {**data, "code": code, "seed": request.recipe.seed}
     title = f"{request.log_name}: {split.train:,} events learned, {split.end - split.test:,} held out"
     files = {
-        TABLES_FILE: tables_bytes(ModelTables(list(log.item_ids), run.rows, run.weights)),
+        TABLES_FILE: tables_bytes(ModelTables(list(log.item_ids), run.rows, run.weights, run.content)),
         STUDENT_FILE: student_bytes(run),
         REPORT_FILE: report_page(title, run, steps, facts, reason).encode(),
     }

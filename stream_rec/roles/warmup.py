@@ -37,15 +37,14 @@ class _Record(NamedTuple):
     value: bytes | None
 
 
-def warm_up(settings: PlaneSettings, preset: Preset, with_model: bool = False) -> None:
-    """Run a pretended visit through planes that are thrown away afterwards; `with_model`: those of a model, too."""
+def warm_up(settings: PlaneSettings, preset: Preset) -> None:
+    """Run a pretended visit through planes that are thrown away afterwards; a model may be announced at any time."""
     started = time.monotonic()
     items = ItemTable(preset)
     cascade = new_cascade(preset)
     settings = replace(settings, fresh_every=1)
     users, item_plane = UserPlane(settings, preset, items, 1, second=cascade), ItemPlane(items, 1)
-    if with_model:
-        users.serve(_knows_nothing(items))
+    users.serve(_knows_nothing(items))
     store = MemoryUserStore()
     item_plane.assign(0, None)
     for i in range(N_EVENTS):

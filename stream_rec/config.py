@@ -130,6 +130,13 @@ class RankingSettings(Section):
     cascade_users: int = Field(
         64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
     )
+    model_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the users, by a hash of their id, whose lists such a model helps to make; the others' "
+        "hit rate is counted apart.",
+    )
     pinned: str = Field(
         "", description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; empty = learned."
     )

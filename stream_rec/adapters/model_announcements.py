@@ -42,7 +42,7 @@ def announcement_of(registry: ModelRegistry, announced_at_ms: int) -> ModelAnnou
         reason=reasons[-1] if reasons else "",
         weights=weights_bytes(registry.tables(state.live).weights),
         before=None if before is None else vectors_name(registry, before),
-        facts={"learned_until_ms": float(manifest.data.get("learned_until_ms", 0))},
+        facts={"learned_until_ms": float(manifest.learned_until_ms), "agreement": manifest.agreement},
     )
 
 

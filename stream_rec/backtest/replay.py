@@ -50,6 +50,7 @@ class BacktestSettings:
     cascade: bool = True
     refresh_ms: int = 7 * DAY_MS
     pinned: tuple[tuple[str, float], ...] = ()
+    model_share: float = 1.0
 
 
 class Promotion(NamedTuple):
@@ -92,6 +93,7 @@ class Backtest:
             fresh_every=settings.fresh_every,
             thorough_users=EVERYBODY,
             pinned=settings.pinned,
+            model_share=settings.model_share,
             idle_user_ms=NEVER_MS,
             refresh_ms=settings.refresh_ms,
         )
@@ -177,6 +179,8 @@ class Backtest:
         self.stats.duplicates += result.stats.duplicates
         self.stats.dead += result.stats.dead
         self.stats.gradient_bytes += result.stats.gradient_bytes
+        self.stats.arm_looks += result.stats.arm_looks
+        self.stats.arm_hits += result.stats.arm_hits
 
     def _apply_next_frame(self) -> None:
         self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)

@@ -25,7 +25,7 @@ from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
-from stream_rec.backtest.sequence import ChosenModel, difference_of, events_before, load_model
+from stream_rec.backtest.sequence import ChosenModel, arms_of, difference_of, events_before, load_model
 from stream_rec.backtest.walk import Places
 from stream_rec.core.looks import Observer
 from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
@@ -70,6 +70,7 @@ class BacktestRequest:
     every: int = 1
     test: Path | None = None
     model: ChosenModel | None = None
+    model_share: float = 1.0
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         cascade=request.cascade,
         refresh_ms=request.refresh_days * DAY_MS,
         pinned=request.pin,
+        model_share=request.model_share,
     )
     if request.report:
         _writable(request.report).close()  # an hour's run is not to end with a path that cannot be written
@@ -135,6 +137,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     if request.model:
         figures["model"] = {
             "version": request.model.version,
+            "arms": arms_of(backtest.stats),
             "last_half": difference_of(
                 events, keeper.places, _places_without_model(request, settings, preset, events, progress),
                 events_before(events),

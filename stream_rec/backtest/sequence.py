@@ -13,7 +13,9 @@ from stream_rec.backtest.bootstrap import clustered_difference
 from stream_rec.backtest.event_log import LogEvent
 from stream_rec.backtest.replay import Promotion
 from stream_rec.backtest.walk import NOT_SCORED, Places
+from stream_rec.core.arms import ARMS
 from stream_rec.core.presets import SequenceParams
+from stream_rec.core.rounds import RoundStats
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import LIST_SIZE, Float64Array
@@ -36,8 +38,7 @@ def load_model(chosen: ChosenModel, items: ItemTable, params: SequenceParams, ev
         There is no such version, it is damaged, or it learned from events of the half that is reported.
     """
     registry = ModelRegistry(chosen.folder)
-    tables, manifest = registry.tables(chosen.version), registry.manifest(chosen.version)
-    learned_until_ms = int(manifest.data.get("learned_until_ms", 0))
+    tables, learned_until_ms = registry.tables(chosen.version), registry.manifest(chosen.version).learned_until_ms
     half_ms = events[len(events) // 2].timestamp_ms if events else 0
     if learned_until_ms > half_ms:
         raise ConfigError(
@@ -72,6 +73,13 @@ def difference_of(
         "items with 5 to 19": (counts >= 5) & (counts <= 19),
     }
     return {name: _group(late[chosen], users[chosen], with_model, without) for name, chosen in groups.items()}
+
+
+def arms_of(stats: RoundStats) -> dict[str, dict[str, float]]:
+    """Return looks at published lists and their hit rate, by arm, since the model serves."""
+    return {
+        arm: {"n": stats.arm_looks[arm], "hr@20": stats.arm_hits[arm] / max(1, stats.arm_looks[arm])} for arm in ARMS
+    }
 
 
 def _group(at: Any, users: Any, with_model: Places, without: Places) -> dict[str, Any]:

@@ -72,6 +72,9 @@ def command(
     models: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the registry of models.")] = Path(
         "data/models"
     ),
+    model_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the users that get the model; both are counted.")
+    ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
@@ -108,6 +111,7 @@ def command(
         report=report,
         test=test,
         model=ChosenModel(model, models) if model else None,
+        model_share=model_share,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:

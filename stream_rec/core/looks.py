@@ -71,6 +71,14 @@ def describe(row: int, items: ItemTable, had: bool, first_of_session: bool, stat
         stats.popularity += math.log(max(share, SMALLEST_SHARE))
 
 
+def note_arm(arm: str, place: int, stats: RoundStats) -> None:
+    """Count a look in the arm of its user; `stats` is changed."""
+    stats.arm_looks[arm] += 1
+    stats.arm_hits[arm] += place > 0
+    ranks = stats.arm_reciprocal_ranks
+    ranks[arm] = ranks.get(arm, 0.0) + (1 / place if place else 0.0)
+
+
 def place_of(value: int, ranked: list[int]) -> int:
     """Return the 1-based place of `value` in `ranked`, 0 if absent.
 

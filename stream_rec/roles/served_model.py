@@ -47,6 +47,8 @@ class ServedModel:
         self._tail = tail
         self._serving: ArrivingVersion | None = None
         self._arriving: ArrivingVersion | None = None
+        self._facts: Mapping[str, float] = {}
+        self._arriving_facts: Mapping[str, float] = {}
         self._announced_s = self._said_s = 0.0
 
     @property
@@ -104,9 +106,9 @@ class ServedModel:
             log.warning("announcement of a model passed over, %s goes on serving: %s", self.version or "none", error)
             return
         if self._serving is not None and self._serving.name == announcement.vectors:
-            self._arriving = None
+            self._arriving, self._facts = None, announcement.facts
         elif self._arriving is None or self._arriving.name != announcement.vectors:
-            self._arriving = arriving
+            self._arriving, self._arriving_facts = arriving, announcement.facts
             self._announced_s = self._said_s = time.monotonic()
             log.info("sequence model %s is announced: %s", announcement.version, announcement.reason)
 
@@ -123,7 +125,7 @@ class ServedModel:
         partitions, items = arriving.progress()
         now_s = time.monotonic()
         if arriving.complete:
-            self._serving, self._arriving = arriving, None
+            self._serving, self._arriving, self._facts = arriving, None, self._arriving_facts
             self._parts.users.serve(arriving.model)
             log.info(
                 "sequence model %s serves with %d items, %.2f s after its announcement",
@@ -140,6 +142,5 @@ class ServedModel:
         metrics = self._parts.metrics
         metrics.put("sequence_arriving_items", self._arriving.progress()[1] if self._arriving is not None else 0)
         if self._serving is not None:
-            metrics.clear("sequence_model")
-            metrics.put("sequence_model", 1.0, version=self._serving.model.version)
-            metrics.put("sequence_coverage", self._serving.model.coverage())
+            model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
+            metrics.model_serves(model.version, model.coverage(), newest_ms, self._facts)

@@ -159,6 +159,7 @@ def _publish(
     steps: Sequence[CompressionStep],
     reason: str,
 ) -> Manifest:
+    from stream_rec.neural.agreement import agreement_of
     from stream_rec.neural.item_encoder import STUDENT_FILE, student_bytes
     from stream_rec.neural.report import report_page
 
@@ -177,6 +178,7 @@ def _publish(
         "held_out_until_ms": int(log.times_ms[split.end - 1]),
     }
     metrics: dict[str, Any] = {name: model.figures.as_dict() for name, model in _models(run).items()}
+    metrics["agreement"] = agreement_of(log, run)
     metrics["compression"] = [step.as_dict() for step in steps]
     facts = {**data, "code": code, "seed": request.recipe.seed}
     item_ids = list(log.item_ids)

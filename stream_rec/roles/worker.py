@@ -93,6 +93,7 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         fresh_every=ranking.sample_every,
         thorough_users=ranking.cascade_users,
         pinned=ranking.pinned_weights(),
+        model_share=ranking.model_share,
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,

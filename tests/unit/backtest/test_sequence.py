@@ -61,6 +61,16 @@ def test_the_same_log_with_and_without(log: str, tmp_path: Path) -> None:
     assert "with model v0001" in str(run(log, "--model", version, "--models", str(tmp_path)))
 
 
+def test_a_share_of_the_users_can_have_it(log: str, tmp_path: Path) -> None:
+    version = published(tmp_path, EVENTS[len(EVENTS) // 2].timestamp_ms)
+    arguments = ("--model", version, "--models", str(tmp_path), "--json", "--model-share")
+    half, all_of_them, none = (json.loads(str(run(log, *arguments, share))) for share in ("0.5", "1", "0"))
+    looks = {arm: figures["n"] for arm, figures in half["model"]["arms"].items()}
+    assert min(looks.values()) > 0
+    assert all_of_them["model"]["arms"]["with"]["n"] == none["model"]["arms"]["without"]["n"] == sum(looks.values())
+    assert none["model"]["last_half"]["all"]["hr@20"]["difference"]["mean"] == 0.0
+
+
 def test_a_model_that_has_seen_what_is_reported_is_refused(log: str, tmp_path: Path) -> None:
     version = published(tmp_path, EVENTS[len(EVENTS) // 2].timestamp_ms + 1)
     with pytest.raises(ConfigError, match=r"--model v0001: need one that learned from nothing after .* --until 0\.5"):

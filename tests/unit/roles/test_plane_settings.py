@@ -32,6 +32,7 @@ def test_without_settings_a_worker_does_as_the_plane_would_alone() -> None:
         ("cascade_users", 0, "thorough_users", 0),
         ("refresh_days", 3, "refresh_ms", 3 * DAY_MS),
         ("refresh_days", 0, "refresh_ms", 0),
+        ("model_share", 0.5, "model_share", 0.5),
         ("list_size", 5, "list_size", 5),
         ("exclude", "current", "exclude", "current"),
         ("pinned", "cooc=0.7,own=0.3", "pinned", (("cooc", 0.7), ("own", 0.3))),

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Walk:
-    """How far one partition is: `after` is the last user done, `None` when all are; `since_ms` when it began, or the worker."""
+    """How far a partition is: `after` the last user done, `None` when all are; `since_ms` when the walk began."""
 
     mark: bytes
     after: bytes | None

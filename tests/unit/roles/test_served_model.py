@@ -20,6 +20,7 @@ from stream_rec.core.presets import DAY_MS
 from stream_rec.core.sequence_tables import row_width
 from stream_rec.core.vector_records import VectorRows, encode_end, encode_vectors
 from stream_rec.core.wire import ModelAnnouncement, decode_list
+from stream_rec.roles import served_model
 from stream_rec.roles.parts import Parts
 from stream_rec.roles.served_model import ServedModel
 from tests.twins.plane_shop import PlaneShop
@@ -96,7 +97,8 @@ class Worker:
 
 
 @pytest.fixture
-def worker() -> Worker:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+    monkeypatch.setattr(served_model, "MEASURE_EVERY_S", 0.0)
     return Worker()
 
 

@@ -186,7 +186,10 @@ class ModelRegistry:
         return self._decide("rollback", before, {}, reason, live=before)
 
     def version_before(self) -> str | None:
-        """Return the version that was live before the live one: promotions stack up, a rollback takes the last one off."""
+        """Return the version that was live before the live one, `None` if there is none.
+
+        Promotions stack up, a rollback takes the last one off.
+        """
         stack: list[str] = []
         for decision in self.state().decisions:
             if decision.action == "promote" and stack[-1:] != [decision.version]:

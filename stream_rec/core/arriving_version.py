@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.types import item_hash
@@ -21,10 +22,14 @@ class ArrivingVersion:
         The version's name in the keys.
     partitions
         Partitions of `item-vectors`.
+    facts
+        What was announced of it: figures of its manifest.
     """
 
-    def __init__(self, model: SequenceModel, name: str, partitions: int) -> None:
-        self.model, self.name = model, name
+    def __init__(
+        self, model: SequenceModel, name: str, partitions: int, facts: Mapping[str, float] = MappingProxyType({})
+    ) -> None:  # fmt: skip
+        self.model, self.name, self.facts = model, name, facts
         self._met: list[set[int]] = [set() for _ in range(partitions)]
         self._ends: list[int | None] = [None] * partitions
         self._next_offset = [0] * partitions

@@ -27,6 +27,7 @@ READ_RECORDS = 1000
 FOLLOW_RECORDS = 100  # 10 µs a row: a poll holds up the event loop for a millisecond
 REST_S = 0.01  # between two such polls: live events come first
 SAY_EVERY_S = 10.0
+MEASURE_EVERY_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +48,7 @@ class ServedModel:
         self._tail = tail
         self._serving: ArrivingVersion | None = None
         self._arriving: ArrivingVersion | None = None
-        self._facts: Mapping[str, float] = {}
-        self._arriving_facts: Mapping[str, float] = {}
-        self._announced_s = self._said_s = 0.0
+        self._announced_s = self._said_s = self._measured_s = 0.0
 
     @property
     def version(self) -> str | None:
@@ -88,7 +87,8 @@ class ServedModel:
                         log.warning("%d records of item-vectors are damaged: %s lacks them", damaged, version.name)
         if self._arriving is not None:
             self._take_over(self._arriving)
-        self._measure()
+        if time.monotonic() - self._measured_s >= MEASURE_EVERY_S:
+            self._measure()
 
     async def _read_to_the_end(self) -> None:
         ends = await self._tail.ends()
@@ -106,9 +106,9 @@ class ServedModel:
             log.warning("announcement of a model passed over, %s goes on serving: %s", self.version or "none", error)
             return
         if self._serving is not None and self._serving.name == announcement.vectors:
-            self._arriving, self._facts = None, announcement.facts
+            self._arriving = None
         elif self._arriving is None or self._arriving.name != announcement.vectors:
-            self._arriving, self._arriving_facts = arriving, announcement.facts
+            self._arriving = arriving
             self._announced_s = self._said_s = time.monotonic()
             log.info("sequence model %s is announced: %s", announcement.version, announcement.reason)
 
@@ -118,14 +118,14 @@ class ServedModel:
         weights = parse_weights(announcement.weights, f"announcement of {announcement.version}")
         none = np.zeros((0, row_width(weights.width)), np.float32)
         model = SequenceModel(announcement.version, items, (), none, weights, items.preset.sequence)
-        return ArrivingVersion(model, announcement.vectors, self._tail.partitions)
+        return ArrivingVersion(model, announcement.vectors, self._tail.partitions, announcement.facts)
 
     def _take_over(self, arriving: ArrivingVersion) -> None:
         """Let the arriving version serve if it is complete; say now and then how far it is."""
         partitions, items = arriving.progress()
         now_s = time.monotonic()
         if arriving.complete:
-            self._serving, self._arriving, self._facts = arriving, None, self._arriving_facts
+            self._serving, self._arriving = arriving, None
             self._parts.users.serve(arriving.model)
             log.info(
                 "sequence model %s serves with %d items, %.2f s after its announcement",
@@ -139,8 +139,8 @@ class ServedModel:
             )  # fmt: skip
 
     def _measure(self) -> None:
-        metrics = self._parts.metrics
+        metrics, self._measured_s = self._parts.metrics, time.monotonic()
         metrics.put("sequence_arriving_items", self._arriving.progress()[1] if self._arriving is not None else 0)
         if self._serving is not None:
             model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
-            metrics.model_serves(model.version, model.coverage(), newest_ms, self._facts)
+            metrics.model_serves(model.version, model.coverage(), newest_ms, self._serving.facts)

@@ -90,7 +90,7 @@ def test_damaged_records_are_counted_and_cost_nothing_else() -> None:
 def test_what_was_read_before_is_passed_over_when_a_topic_is_read_again() -> None:
     arrival = Arrival()
     arrival.version.absorb(0, records(["a"], end=1))
-    newer = list(encode_vectors(VERSION, rows_of(["a"], 2.0), "fp16"))[0]
+    newer = next(iter(encode_vectors(VERSION, rows_of(["a"], 2.0), "fp16")))
     arrival.version.absorb(0, [(2, *newer)])
     arrival.version.absorb(0, records(["a"], end=1))
     assert arrival.version.model.vectors.bias[0] == 2.0

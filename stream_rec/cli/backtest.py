@@ -51,7 +51,13 @@ def command(
     refresh_days: Annotated[
         int, typer.Option(min=0, help="Make the lists of users who are away anew so often; 0 = never.")
     ] = 7,
-    pin: Annotated[str, typer.Option(help="Weights of sources instead of learned ones: cooc=0.7,own=0.3.")] = "",
+    pin: Annotated[
+        str,
+        typer.Option(
+            help="Weights of sources instead of learned ones: cooc=0.7,own=0.3; with --model, "
+            "those of the pinned list: blend=0.7,sequence=0.3."
+        ),
+    ] = "",
     explain: Annotated[
         Path | None, typer.Option(help="Write what each source added to each item's score, one JSON line per event.")
     ] = None,

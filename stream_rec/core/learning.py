@@ -150,8 +150,10 @@ class Learner:
             user = view_of(state, state.session, look.time_ms, self._items)
             orders = self._publisher.look(state, user)
             if self._observer is not None:
-                served = self._publisher.served(orders)
-                self._observer.fresh(FreshLook(look.record, row, orders, served, popular, look.first_of_session, had))
+                served, plain, blend = self._publisher.lists_of(orders)
+                self._observer.fresh(
+                    FreshLook(look.record, row, orders, served, popular, look.first_of_session, had, plain, blend)
+                )
             self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
 
     def _counts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
-from stream_rec.core.recommend import Orders
+from stream_rec.core.recommend import Blend, Orders
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Int32Array, SourceRecord
@@ -30,7 +30,8 @@ class ServedLook(NamedTuple):
 class FreshLook(NamedTuple):
     """One item line held against what every source and ranker says just before it is learned.
 
-    `served` is what would have been published of it.
+    `served` is what would have been published of it, and `plain` that without a sequence model mixed in; `blend` is the
+    order by weights that it is mixed with.
     """
 
     record: SourceRecord
@@ -40,6 +41,8 @@ class FreshLook(NamedTuple):
     popular: Int32Array
     first_of_session: bool
     had: bool
+    plain: Int32Array
+    blend: Blend
 
 
 class Observer(Protocol):

@@ -12,7 +12,7 @@ from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import Orders, Recommendation, Recommender
+from stream_rec.core.recommend import Blend, Orders, Recommendation, Recommender
 from stream_rec.core.rounds import PublishedList, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
@@ -90,9 +90,13 @@ class Publisher:
         (user,) = self._completed([state], [user])
         return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
 
-    def served(self, orders: Orders) -> Int32Array:
-        """Return what would be published of a look, while nothing has been learned since."""
-        return self._recommender.served(orders)
+    def lists_of(self, orders: Orders) -> tuple[Int32Array, Int32Array, Blend]:
+        """Return what would be published of a look, while nothing has been learned since, and what it is mixed of.
+
+        Beside the list: the same where no sequence model were mixed in, and the order that it is mixed with.
+        """
+        blend = self._recommender.blended(orders)
+        return self._recommender.served(orders, blend), self._recommender.plain(orders, blend), blend
 
     def evidence(self, state: UserState, user: UserView) -> Evidence:
         """Return the evidence of a look without what rankers make of it."""

@@ -12,6 +12,7 @@ from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.mixing import Mix
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.refresh import Refreshed, Refresher
@@ -39,6 +40,7 @@ class PlaneSettings:
     fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
     thorough_users: int = 64  # the second stage is left out of a round with more users: a backlog comes first
     pinned: tuple[tuple[str, float], ...] = ()  # weights of sources the shop has set, instead of learned ones
+    mix: Mix | None = None  # how the sequence model is mixed with all other sources; None: it is one of them
     model_share: float = 1.0  # of the users, whose lists the sequence model helps to make (`core/arms.py`)
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
@@ -103,6 +105,7 @@ class UserPlane:
         recommender.second = second
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
+        recommender.mix = settings.mix
         self._publisher = Publisher(items, recommender, encoder, settings.exclude, settings.model_share, seconds)
         sampling = Sampling(settings.fresh_every)
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)

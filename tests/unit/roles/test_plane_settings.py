@@ -8,6 +8,7 @@ import pytest
 
 from stream_rec import config
 from stream_rec.core.presets import DAY_MS
+from stream_rec.core.ranking.mixing import RERANK, Mix
 from stream_rec.core.user_plane import PlaneSettings
 from stream_rec.roles.edge import FaustSource
 from stream_rec.roles.parts import Parts
@@ -36,6 +37,8 @@ def test_without_settings_a_worker_does_as_the_plane_would_alone() -> None:
         ("list_size", 5, "list_size", 5),
         ("exclude", "current", "exclude", "current"),
         ("pinned", "cooc=0.7,own=0.3", "pinned", (("cooc", 0.7), ("own", 0.3))),
+        ("pinned", "blend=0.7,sequence=0.3", "mix", Mix(0.7, 0.3)),
+        ("sequence", "rerank", "mix", RERANK),
     ],
 )
 def test_a_setting_of_ranking_reaches_the_plane(setting: str, value: object, field: str, reaches: object) -> None:

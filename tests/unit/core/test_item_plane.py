@@ -159,7 +159,7 @@ def learned_frame(
     round_ = RoundGradients(dimensions, 4)
     round_.members.value[0], round_.members.n_targets[0], round_.members.start[1] = value, 1, 1
     round_.context[0] = context
-    round_.commit(0, 0, offset)
+    round_.commit((0, 0, offset))
     round_.add_example((0, 0, offset), 0, np.full(n_features, example, np.float32))
     hashes, slot = np.array([item_hash(item_id)], np.uint64), np.full(1, -1, np.int32)
     builder = FrameBuilder(1)

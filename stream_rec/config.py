@@ -28,6 +28,7 @@ from stream_rec.core.parameters import (
 )
 from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.mixing import Mix, split_pinned
 from stream_rec.core.types import LIST_SIZE
 from stream_rec.errors import ConfigError
 
@@ -130,13 +131,30 @@ class RankingSettings(Section):
     cascade_users: int = Field(
         64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
     )
+    model_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the users, by a hash of their id, whose lists such a model helps to make; the others' "
+        "hit rate is counted apart.",
+    )
     pinned: str = Field(
-        "", description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; empty = learned."
+        "",
+        description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; or of the sequence model and "
+        "what all others make, blend=0.7,sequence=0.3; empty = learned.",
+    )
+    sequence: Literal["learned", "rerank"] = Field(
+        "learned",
+        description="A sequence model is one more source, whose weight is learned, or it alone orders the best of the "
+        "others (rerank).",
     )
 
-    def pinned_weights(self) -> tuple[tuple[str, float], ...]:
-        """Return (source, weight) as pinned; raises ConfigError where it is not name=number."""
-        return parse_weights(self.pinned, env_name("ranking", "pinned"))
+    def fusion(self) -> tuple[tuple[tuple[str, float], ...], Mix | None]:
+        """Return (source, weight) as pinned, and how the sequence model is mixed in; raises ConfigError."""
+        weights = dict(parse_weights(self.pinned, env_name("ranking", "pinned")))
+        sources, mix = split_pinned(weights, self.sequence == "rerank")
+        pinned_weights(sources)
+        return tuple(sources.items()), mix
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -297,7 +315,7 @@ def load(config: Path | None = None, **sections: dict[str, Any]) -> Settings:
         where = os.environ.get(CONFIG_VARIABLE, "environment")
         raise ConfigError(f"{where}: need valid TOML; got {error}. See docs/settings.md.") from error
     settings.ranking.chosen_preset()
-    pinned_weights(dict(settings.ranking.pinned_weights()))
+    settings.ranking.fusion()
     return settings
 
 

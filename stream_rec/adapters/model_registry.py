@@ -49,6 +49,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any]
     files: dict[str, StoredFile]
 
+    @property
+    def learned_until_ms(self) -> int:
+        """Time of the last event it learned from; 0 where that is not said."""
+        return int(self.data.get("learned_until_ms", 0))
+
+    @property
+    def agreement(self) -> float:
+        """Share of the teacher's 20 best items that are the student's, too; 0 where that was not measured."""
+        return float(self.metrics.get("agreement", 0.0))
+
 
 class Decision(msgspec.Struct, frozen=True):
     """Why the live version changed, or did not. `numbers`: the hit rates of both, as far as known."""
@@ -176,7 +186,10 @@ class ModelRegistry:
         return self._decide("rollback", before, {}, reason, live=before)
 
     def version_before(self) -> str | None:
-        """Return the version that was live before the live one: promotions stack up, a rollback takes the last one off."""
+        """Return the version that was live before the live one, `None` if there is none.
+
+        Promotions stack up, a rollback takes the last one off.
+        """
         stack: list[str] = []
         for decision in self.state().decisions:
             if decision.action == "promote" and stack[-1:] != [decision.version]:

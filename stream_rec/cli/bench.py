@@ -42,6 +42,15 @@ def embed(as_json: AsJson = False) -> None:
     _module("benchmarks.embedding.run").run(as_json)
 
 
+@app.command()
+def model(
+    as_json: AsJson = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small loads: faster, coarser figures.")] = False,
+) -> None:
+    """Measure what serving a sequence model costs the worker, and what a promotion does to the delay of lists."""
+    _module("benchmarks.model.run").run(as_json, quick)
+
+
 def _module(name: str) -> Any:
     """Import a module of benchmarks/, which is a folder of the checkout, not of the installed package."""
     import sys

@@ -57,6 +57,8 @@ def figures_table(manifest: Manifest) -> Table:
                 f"{figures['hr20_discovery']:.4f} ({figures['n_discovery']:,})",
                 f"{figures['hr20_cold']:.4f} ({figures['n_cold']:,})",
             )
+    if "agreement" in manifest.metrics:
+        table.caption = f"{manifest.metrics['agreement']:.1%} of the teacher's 20 best items are the student's, too"
     return table
 
 

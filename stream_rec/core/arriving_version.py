@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.types import item_hash
@@ -21,10 +22,14 @@ class ArrivingVersion:
         The version's name in the keys.
     partitions
         Partitions of `item-vectors`.
+    facts
+        What was announced of it: figures of its manifest.
     """
 
-    def __init__(self, model: SequenceModel, name: str, partitions: int) -> None:
-        self.model, self.name = model, name
+    def __init__(
+        self, model: SequenceModel, name: str, partitions: int, facts: Mapping[str, float] = MappingProxyType({})
+    ) -> None:  # fmt: skip
+        self.model, self.name, self.facts = model, name, facts
         self._met: list[set[int]] = [set() for _ in range(partitions)]
         self._ends: list[int | None] = [None] * partitions
         self._next_offset = [0] * partitions
@@ -32,12 +37,17 @@ class ArrivingVersion:
     @property
     def complete(self) -> bool:
         """Whether every partition has an end marker and has given as many items as it says."""
-        return all(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
+        return self.complete_partitions == len(self._ends)
 
-    def progress(self) -> tuple[int, int]:
-        """Return how many partitions are complete, and how many items have come."""
-        done = sum(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
-        return done, sum(map(len, self._met))
+    @property
+    def complete_partitions(self) -> int:
+        """Partitions of which everything has come."""
+        return sum(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
+
+    @property
+    def items(self) -> int:
+        """Items that have come."""
+        return sum(map(len, self._met))
 
     def absorb(self, partition: int, records: Sequence[tuple[int, bytes, bytes | None]]) -> int:
         """Take (offset, key, value) of one partition, in the order of offsets; return how many were damaged.

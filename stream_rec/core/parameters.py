@@ -56,6 +56,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "hop.most_near": (1, 10_000),
     "sequence.last": (1, 50),
     "sequence.proposed": (0, 50),
+    "sequence.reranked": (1, 60),
     "sequence.most_items": (0, 10_000_000),
     "ranker.learning_rate": (0.0, 1.0),
     "ranker.initial": (0.0, 100.0),

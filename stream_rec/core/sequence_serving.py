@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.embedding import embed
+from stream_rec.core.embedding_scores import score_rows
 from stream_rec.core.presets import SequenceParams
 from stream_rec.core.sequence_tables import ItemVectors, StudentWeights, empty_vectors, put_rows
 from stream_rec.core.sources.sequence import OutputArrays, sequence_nearest
@@ -86,6 +87,12 @@ class SequenceModel:
             user._replace(vector=vector, near=rows) if n else user
             for user, vector, rows, n in zip(users, vectors, near, used.tolist(), strict=True)
         ]
+
+    def logits(self, vector: Float32Array, rows: Int32Array) -> Float32Array:
+        """Return float32[n], what an embedded user is given for int32[n] rows; `UNKNOWN_SCORE` where none is known."""
+        found = np.empty(len(rows), np.float32)
+        score_rows(vector, rows, self.vectors, found)
+        return found
 
     def known_items(self) -> int:
         """Return how many items of the table have a row, as of the last `complete`."""

@@ -22,6 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
+from stream_rec.core.content_vectors import no_content, pack_content, unpack_content
 from stream_rec.core.sequence_codec import ENCODINGS, Encoding, pack_rows, row_bytes, unpack_rows
 from stream_rec.core.sequence_tables import PARTS
 from stream_rec.core.types import Float32Array, UInt8Array, item_hash
@@ -33,11 +34,10 @@ _ROW = struct.Struct("<BBBBHHQ")
 _END = struct.Struct("<BBHI")
 _CRC = struct.Struct("<I")
 _SEPARATOR = b"\0"
-_LARGEST = 127
 
 
 class VectorRows(NamedTuple):
-    """Rows of items of one version: `text_hashes` of their texts, `rows` float32[n, row_width], `content` float32[n, c].
+    """Rows of items of one version, with the hashes of their texts: float32[n, row_width] and float32[n, c].
 
     `content` holds unit vectors, and zeros where an item has no text; c is 0 where the model knows no texts.
     """
@@ -93,12 +93,13 @@ def parse_vector_key(key: bytes) -> tuple[str, str | None]:
 
 def encode_vectors(version: str, some: VectorRows, encoding: Encoding) -> Iterator[tuple[bytes, bytes]]:
     """Yield (key, value) of each row; about 3 µs each."""
-    packed, (scales, content) = pack_rows(some.rows, encoding), _pack_content(some.content)
+    packed, (numbers, scales) = pack_rows(some.rows, encoding), pack_content(some.content)
     width, content_width = (some.rows.shape[1] - 1) // PARTS, some.content.shape[1]
     for place, (item_id, hashed) in enumerate(zip(some.item_ids, some.text_hashes, strict=True)):
         key = vector_key(version, item_id)
         head = _ROW.pack(LAYOUT, ROW_RECORD, ENCODINGS.index(encoding), 0, width, content_width, hashed)
-        body = head + packed[place].tobytes() + scales[place].tobytes() + content[place].tobytes()
+        content = scales[place].astype("<f4").tobytes() + numbers[place].tobytes() if content_width else b""
+        body = head + packed[place].tobytes() + content
         yield key, body + _CRC.pack(crc32(body, crc32(key)))
 
 
@@ -151,19 +152,11 @@ def stored_text_hash(key: bytes, value: bytes) -> int:
     return int(_ROW.unpack_from(value)[-1])
 
 
-def _pack_content(content: Float32Array) -> tuple[Float32Array, np.ndarray[tuple[int, int], np.dtype[np.int8]]]:
-    """Return float32[n, 1] scales, or float32[n, 0] without content, and int8[n, c]: content = scale * numbers."""
-    if content.shape[1] == 0:
-        return content.astype("<f4"), content.astype(np.int8)
-    scales = (np.abs(content).max(axis=1, keepdims=True) / _LARGEST).astype("<f4")
-    return scales, np.rint(content / np.where(scales > 0, scales, 1)).astype(np.int8)
-
-
 def _unpack_content(parts: UInt8Array) -> Float32Array:
     if parts.shape[1] == 0:
-        return np.zeros((len(parts), 0), np.float32)
-    scales = np.ascontiguousarray(parts[:, :4]).view("<f4")
-    content = np.asarray(scales * parts[:, 4:].view(np.int8), np.float32)
+        return no_content(len(parts))
+    scales = np.ascontiguousarray(parts[:, :4]).view("<f4")[:, 0]
+    content = unpack_content(parts[:, 4:].view(np.int8), scales)
     if not np.isfinite(content).all():
         raise CorruptStateError("item vectors: need finite content; got other numbers. Write the rows again.")
     return content

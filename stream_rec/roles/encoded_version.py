@@ -43,8 +43,10 @@ class EncodedVersion:
         self._encoder: ItemEncoder | None = None
 
     def trained_text_hash(self, item_id: str) -> int:
-        """Return the hash of the text an item was trained with; 0 without one."""
-        return int(self._tables.text_hashes[self._place[item_id]])
+        """Return the hash of the text an item was trained with; 0 without one, or where that is not known."""
+        place = self._place.get(item_id)
+        hashes = self._tables.text_hashes
+        return int(hashes[place]) if place is not None and len(hashes) else 0
 
     def rows(self, texts: Mapping[str, str | None]) -> VectorRows:
         """Return the rows of items by their texts (`None`: the one it was trained with).
@@ -65,10 +67,10 @@ class EncodedVersion:
         item_ids, rows, content = trained, self._tables.rows[places], self._tables.content[places]
         others = [(item_id, texts[item_id] or "") for item_id in texts.keys() - set(trained)]
         if others:
-            made, known, made_content = self._item_encoder().rows(others)
-            item_ids = trained + [item_id for (item_id, _), one in zip(others, known, strict=True) if one]
-            rows = np.concatenate([rows, made[known]])
-            content = np.concatenate([content, made_content[known]])
+            made = self._item_encoder().rows(others)
+            item_ids = trained + [item_id for (item_id, _), known in zip(others, made.known, strict=True) if known]
+            rows = np.concatenate([rows, made.rows[made.known]])
+            content = np.concatenate([content, made.content[made.known]])
         return VectorRows(item_ids, [hashes[item_id] for item_id in item_ids], rows, content)
 
     def _item_encoder(self) -> ItemEncoder:

@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Walk:
-    """How far one partition is: `after` is the last user done, `None` when all are; `since_ms` when it began."""
+    """How far a partition is: `after` the last user done, `None` when all are; `since_ms` when the walk began."""
 
     mark: bytes
     after: bytes | None
-    since_ms: int = 0
+    since_ms: int
 
 
 class Refreshes:
@@ -63,7 +63,7 @@ class Refreshes:
         for partition in self._partitions:
             (stored,) = self._parts.stores[partition].get_many([REFRESH_KEY])
             mark, done, after = (stored or b"").partition(b"\0")
-            self._walks[partition] = _Walk(mark, after if done else None)
+            self._walks[partition] = _Walk(mark, after if done else None, int(time.time() * 1000))
 
     def pause_s(self) -> float:
         """Return how long there is nothing to do."""

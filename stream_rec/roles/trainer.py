@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from stream_rec.adapters.code_version import code_version
 from stream_rec.adapters.model_registry import Decision, Manifest, ModelRegistry
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, tables_bytes
+from stream_rec.core.vector_records import text_hash
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to load
@@ -213,6 +215,7 @@ def _publish(
     steps: Sequence[CompressionStep],
     reason: str,
 ) -> Manifest:
+    from stream_rec.neural.agreement import agreement_of
     from stream_rec.neural.item_encoder import STUDENT_FILE, student_bytes
     from stream_rec.neural.report import report_page
 
@@ -232,11 +235,15 @@ def _publish(
         "held_out_until_ms": int(log.times_ms[split.end - 1]),
     }
     metrics: dict[str, Any] = {name: model.figures.as_dict() for name, model in _models(run).items()}
+    if run.teacher is not None:
+        metrics["agreement"] = agreement_of(log, run, run.teacher)
     metrics["compression"] = [step.as_dict() for step in steps]
     facts = {**data, "code": code, "seed": request.recipe.seed}
+    item_ids = list(log.item_ids)
+    text_hashes = np.array([text_hash(texts.get(item_id, "")) for item_id in item_ids], np.uint64)
     title = f"{request.log_name}: {data['learned']:,} events learned, {data['held_out']:,} held out"
     files = {
-        TABLES_FILE: tables_bytes(ModelTables(list(log.item_ids), run.rows, run.weights, run.content)),
+        TABLES_FILE: tables_bytes(ModelTables(item_ids, run.rows, run.weights, run.content, text_hashes)),
         STUDENT_FILE: student_bytes(run),
         REPORT_FILE: report_page(title, run, steps, facts, reason).encode(),
     }

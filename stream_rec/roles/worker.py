@@ -84,6 +84,7 @@ def run(settings: Settings) -> None:
 def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
     """Return what the user plane needs of the settings."""
     worker, ranking = settings.worker, settings.ranking
+    pinned, mix = ranking.fusion()
     return PlaneSettings(
         clicks_topic=settings.topics.clicks,
         purchases_topic=settings.topics.purchases,
@@ -92,7 +93,9 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         exclude=ranking.exclude,
         fresh_every=ranking.sample_every,
         thorough_users=ranking.cascade_users,
-        pinned=ranking.pinned_weights(),
+        pinned=pinned,
+        mix=mix,
+        model_share=ranking.model_share,
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,

@@ -140,13 +140,16 @@ def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None
     def asked(*words: str) -> Any:
         return json.loads(run(*words, "--out", tmp_path, "--json"))
 
-    asked("promote", first)
-    assert asked("promote", second, "--reason", "looks good")["numbers"] == {"new": 0.35, "running": 0.3}
+    asked("promote", first, "--no-announce")
+    assert asked("promote", second, "--no-announce", "--reason", "looks good")["numbers"] == {
+        "new": 0.35,
+        "running": 0.3,
+    }
     listed = asked("list")
     assert (listed["live"], [one["version"] for one in listed["versions"]]) == (second, [first, second])
     assert listed["decisions"][-1]["reason"] == "looks good"
-    assert asked("rollback")["version"] == first
+    assert asked("rollback", "--no-announce")["version"] == first
     assert asked("show", first)["live"] is True
     assert "v0002" in run("list", "--out", tmp_path)
     assert "2 files, all whole" in run("show", second, "--out", tmp_path)
-    assert "v0002 is live, before it v0001" in run("promote", second, "--out", tmp_path)
+    assert "v0002 is live, before it v0001" in run("promote", second, "--no-announce", "--out", tmp_path)

@@ -22,6 +22,8 @@ class TopicReader:
         `host:port[,host:port…]`.
     topics
         They must exist.
+    newest
+        Begin so many records before the end of each partition; by default at its beginning.
 
     Raises
     ------
@@ -29,7 +31,7 @@ class TopicReader:
         No broker answers, or a topic is missing.
     """
 
-    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+    def __init__(self, bootstrap: str, topics: Sequence[str], newest: int | None = None) -> None:
         from kafka import KafkaConsumer, TopicPartition
         from kafka.errors import KafkaError
 
@@ -55,16 +57,18 @@ class TopicReader:
             self._partitions[topic] = [TopicPartition(topic, number) for number in numbers]
         places = [place for some in self._partitions.values() for place in some]
         self._consumer.assign(places)
-        self._consumer.seek_to_beginning(*places)
+        first, ends = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
+        for place in places:
+            self._consumer.seek(place, first[place] if newest is None else max(first[place], ends[place] - newest))
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has."""
         return len(self._partitions[topic])
 
     def read_to_the_end(self, report: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Any]:
-        """Yield every record up to the present end of all topics, in the order of offsets per partition.
+        """Yield every record before the present end of all topics, in the order of offsets per partition.
 
-        What comes while it reads may be yielded too. `report` is told the offsets passed, and all there are to pass.
+        Some of what comes meanwhile is yielded, too. `report` is told the offsets passed, and all there are to pass.
 
         Raises
         ------

@@ -93,10 +93,10 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
 
 @inner()
 def propose_cooc(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill co-occurrence's list; `in_session` is flagged."""
+    """Fill co-occurrence's list."""
     w.list_sizes[COOC] = cooc_propose(
-        item.cooc, item.pair, item.listable, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched,
-        w.in_session, w.excluded, w.lists[COOC], w.list_scores[COOC],
+        item.cooc, item.pair, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched, w.excluded, w.lists[COOC],
+        w.list_scores[COOC],
     )  # fmt: skip
 
 

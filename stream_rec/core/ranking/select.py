@@ -123,9 +123,8 @@ def contenders(values: Float64Array, n: int, k: int, logits: bool) -> Int32Array
         e += _UNSIGNED(bins[c] <= cut)
     order = np.empty(m, np.int32)
     for q in range(m):
-        c = _UNSIGNED(inside[q])
-        b = _UNSIGNED(bins[c])
-        order[_UNSIGNED(counts[b])] = c
+        b = _UNSIGNED(bins[_UNSIGNED(inside[q])])
+        order[_UNSIGNED(counts[b])] = inside[q]
         counts[b] += 1
     return order
 

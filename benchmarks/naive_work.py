@@ -114,7 +114,7 @@ class NaiveWork:
         wanted = keys_to_load(state)
         if wanted:
             attach(state, [read(key) for key in wanted])
-        state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view().tolist()))
+        state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view()))
         return state
 
 

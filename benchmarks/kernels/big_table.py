@@ -68,7 +68,7 @@ def _name(items: ItemTable, n: int, rng: np.random.Generator) -> None:
     hashes = rng.integers(0, 1 << 63, n, dtype=np.uint64)
     items.hashes[:] = hashes
     items.ids.extend(f"item-{row}" for row in range(n))
-    items._row_of_hash.update(zip(hashes.tolist(), range(n), strict=True))
+    items._row_of_hash.add(items.hashes, 0, n)
     items.n = n
 
 

@@ -10,7 +10,7 @@ from stream_rec.adapters.log_replay import BOOTSTRAP_TIMEOUT_MS, check_topics, o
 from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.adapters.model_tables import TABLES_FILE, weights_bytes
 from stream_rec.config import Settings
-from stream_rec.core.wire import SEQUENCE, ModelAnnouncement
+from stream_rec.core.wire import SEQUENCE, AnnouncedVersion, ModelAnnouncement
 from stream_rec.errors import ConfigError
 
 CHECKSUM_DIGITS = 8
@@ -32,16 +32,23 @@ def announcement_of(registry: ModelRegistry, announced_at_ms: int) -> ModelAnnou
     state = registry.state()
     if state.live is None:
         raise ConfigError(f"{registry.folder}: need a live version; got none. Run `stream-rec models promote VERSION`.")
-    manifest, before = registry.manifest(state.live), registry.version_before()
+    before = registry.version_before()
     reasons = [one.reason for one in state.decisions if one.action != "keep"]
     return ModelAnnouncement(
         name=SEQUENCE,
-        version=state.live,
-        vectors=vectors_name(registry, state.live),
         announced_at_ms=announced_at_ms,
         reason=reasons[-1] if reasons else "",
-        weights=weights_bytes(registry.tables(state.live).weights),
-        before=None if before is None else vectors_name(registry, before),
+        live=_announced(registry, state.live),
+        before=None if before is None else _announced(registry, before),
+    )
+
+
+def _announced(registry: ModelRegistry, version: str) -> AnnouncedVersion:
+    manifest = registry.manifest(version)
+    return AnnouncedVersion(
+        version=version,
+        vectors=vectors_name(registry, version),
+        weights=weights_bytes(registry.tables(version).weights),
         facts={"learned_until_ms": float(manifest.learned_until_ms), "agreement": manifest.agreement},
     )
 
@@ -65,7 +72,7 @@ def announce(settings: Settings, registry: ModelRegistry) -> ModelAnnouncement:
         sent.get(timeout=BOOTSTRAP_TIMEOUT_MS / 1000)
     except KafkaError as error:
         raise ConfigError(
-            f"topic {topic}: need the announcement of {announcement.version} acknowledged; got {error!r}. "
+            f"topic {topic}: need the announcement of {announcement.live.version} acknowledged; got {error!r}. "
             "Run `stream-rec models announce`."
         ) from error
     finally:

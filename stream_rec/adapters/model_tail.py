@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+Records = list[tuple[int, bytes, bytes | None]]
+"""Offset, key and value of some records of one partition."""
+
 
 class Fetched(NamedTuple):
-    """What a poll brought: values of `models`, and (offset, key, value) of `item-vectors` by partition."""
+    """What a poll brought: values of `models`, and records of `item-vectors` by partition."""
 
     announcements: list[bytes]
-    vectors: dict[int, list[tuple[int, bytes, bytes | None]]]
+    vectors: dict[int, Records]
 
 
 class ModelTail:

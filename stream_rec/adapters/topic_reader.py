@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stream_rec.adapters.log_replay import BOOTSTRAP_TIMEOUT_MS
@@ -22,6 +22,8 @@ class TopicReader:
         `host:port[,host:port…]`.
     topics
         They must exist.
+    newest
+        Begin so many records before the end of each partition; by default at its beginning.
 
     Raises
     ------
@@ -29,7 +31,7 @@ class TopicReader:
         No broker answers, or a topic is missing.
     """
 
-    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+    def __init__(self, bootstrap: str, topics: Sequence[str], newest: int | None = None) -> None:
         from kafka import KafkaConsumer, TopicPartition
         from kafka.errors import KafkaError
 
@@ -55,14 +57,18 @@ class TopicReader:
             self._partitions[topic] = [TopicPartition(topic, number) for number in numbers]
         places = [place for some in self._partitions.values() for place in some]
         self._consumer.assign(places)
-        self._consumer.seek_to_beginning(*places)
+        first, ends = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
+        for place in places:
+            self._consumer.seek(place, first[place] if newest is None else max(first[place], ends[place] - newest))
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has."""
         return len(self._partitions[topic])
 
-    def read_to_the_end(self) -> Iterator[Any]:
-        """Yield every record up to the present end of all topics, in the order of offsets per partition.
+    def read_to_the_end(self, report: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Any]:
+        """Yield every record before the present end of all topics, in the order of offsets per partition.
+
+        Some of what comes meanwhile is yielded, too. `report` is told the offsets passed, and all there are to pass.
 
         Raises
         ------
@@ -71,7 +77,9 @@ class TopicReader:
         """
         places = [place for some in self._partitions.values() for place in some]
         ends, empty_polls = self._consumer.end_offsets(places), 0
-        while any(self._consumer.position(place) < end for place, end in ends.items()):
+        of = sum(ends.values()) - sum(self._consumer.position(place) for place in places)
+        while left := sum(max(0, end - self._consumer.position(place)) for place, end in ends.items()):
+            report(of - left, of)
             records = self.poll(POLL_MS)
             empty_polls = 0 if records else empty_polls + 1
             if empty_polls > PATIENCE_POLLS:
@@ -80,6 +88,7 @@ class TopicReader:
                     f"{POLL_MS * PATIENCE_POLLS / 1000:.0f} s. Try again."
                 )
             yield from records
+        report(of, of)
 
     def poll(self, timeout_ms: int) -> list[Any]:
         """Return what came next, after at most `timeout_ms`."""

@@ -114,7 +114,7 @@ def announce(out: Models = Path("data/models"), config: ConfigFile = None) -> No
     from stream_rec.config import load
 
     announcement = send(load(config), ModelRegistry(out))
-    typer.echo(f"announced {announcement.vectors}", err=True)
+    typer.echo(f"announced {announcement.live.vectors}", err=True)
 
 
 def _say(decision: Decision, as_json: bool) -> None:

@@ -37,12 +37,17 @@ class ArrivingVersion:
     @property
     def complete(self) -> bool:
         """Whether every partition has an end marker and has given as many items as it says."""
-        return all(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
+        return self.complete_partitions == len(self._ends)
 
-    def progress(self) -> tuple[int, int]:
-        """Return how many partitions are complete, and how many items have come."""
-        done = sum(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
-        return done, sum(map(len, self._met))
+    @property
+    def complete_partitions(self) -> int:
+        """Partitions of which everything has come."""
+        return sum(end is not None and len(met) >= end for end, met in zip(self._ends, self._met, strict=True))
+
+    @property
+    def items(self) -> int:
+        """Items that have come."""
+        return sum(map(len, self._met))
 
     def absorb(self, partition: int, records: Sequence[tuple[int, bytes, bytes | None]]) -> int:
         """Take (offset, key, value) of one partition, in the order of offsets; return how many were damaged.

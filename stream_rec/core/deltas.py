@@ -119,8 +119,8 @@ class Frame(NamedTuple):
     n_shards: int
     data: UInt8Array
     sizes: FrameSizes
-    hashes: list[int]
-    id_items: list[int]
+    hashes: UInt64Array
+    id_items: UInt32Array
     item_ids: list[str]
     last_partition: int
     newest_ms: int
@@ -265,8 +265,8 @@ def decode(frame: bytes) -> Frame:
     last_partition, newest_ms = _check(data, sizes)
     if last_partition == _OUTSIDE:
         raise _corrupt("indices within its columns", "one outside")
-    hashes = list(struct.unpack_from(f"<{h}Q", frame, header.size))
-    id_items = list(struct.unpack_from(f"<{m}I", frame, ids_at - 2 * (2 * n + m) - n - 4 * m))
+    hashes = np.frombuffer(frame, np.uint64, h, header.size)
+    id_items = np.frombuffer(frame, np.uint32, m, ids_at - 2 * (2 * n + m) - n - 4 * m)
     lengths = struct.unpack_from(f"<{m}H", frame, ids_at - n - 2 * m)
     item_ids = _item_ids(frame, ids_at, ids_at + id_bytes, lengths)
     learned = frame[end - learned_bytes : end]

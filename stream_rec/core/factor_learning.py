@@ -5,27 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.core.compiled import entry
-from stream_rec.core.gradients import RoundGradients, encode_part, round_at
+from stream_rec.core.gradients import ROUND_SIZE, RoundGradients, encode_part, round_at
+from stream_rec.core.kernel_memory import block_of, float64_rows_at, int64_at
 from stream_rec.core.presets import FactorParams
-from stream_rec.core.ranking.blocks import ItemBlock, factors_at
+from stream_rec.core.ranking.blocks import ITEM_SIZE, ItemBlock, factors_at
 from stream_rec.core.sources.factors import context_table, factor_gradient
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.ranker_weights import RANKER_SHARD
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import Float64Array, Int32Array, Int64Array
+from stream_rec.core.types import Int32Array, Int64Array
 
 _SEED_BITS = (1 << 64) - 1
 
 
 @entry()
 def _add_gradient(
-    items: Int64Array, out: Int64Array, rows: Int32Array, sessions: Int32Array, session: int, table: Float64Array,
-    x: int, n_rows: int, seed: np.uint64, negatives: int, negligible: float, entry: int,
+    b: Int64Array, rows: Int32Array, sessions: Int32Array, session: int, x: int, n_rows: int, seed: np.uint64,
+    negligible: float, entry: int,
 ) -> None:  # fmt: skip
-    context, back, members = round_at(out)
+    """Write one gradient; `b` is `FactorLearner._block`."""
+    context, back, members = round_at(int64_at(b[1], ROUND_SIZE))
     factor_gradient(
-        factors_at(items), rows, sessions, session, table, x, n_rows, seed, negatives, negligible, context, back,
-        members, entry,
+        factors_at(int64_at(b[0], ITEM_SIZE)), rows, sessions, session, float64_rows_at(b[2], 2, b[3]), x, n_rows,
+        seed, b[4], negligible, context, back, members, entry,
     )  # fmt: skip
 
 
@@ -46,6 +48,8 @@ class FactorLearner:
         self._table = context_table(params)
         self.round = RoundGradients(params.dimensions, params.negatives + 1 + params.history)
         self._slot: Int32Array = np.full(0, -1, np.int32)
+        self._blocks = self._item_block.current(), self.round.block
+        self._block = self._make_block()
 
     def learn(self, place: tuple[int, int, int], row: int, state: UserState, seed: int) -> None:
         """Add the gradient of an event of item `row`, which is not in the history of `state` yet.
@@ -57,16 +61,24 @@ class FactorLearner:
         seed
             Decides the negatives; taken from the event, so that a replay draws the same ones.
         """
-        params, out = self._params, self.round
-        if not params.dimensions:
+        if not self._params.dimensions:
             return
+        out = self.round
         out.reserve()
-        history = state.history
+        items, members = self._blocks
+        if out.block is not members or self._item_block.current() is not items:
+            self._blocks = self._item_block.current(), out.block
+            self._block = self._make_block()
+        rows, sessions = state.history.rows_and_sessions()
         _add_gradient(
-            self._item_block.current(), out.block, history.rows_view(), history.sessions_view(), state.session,
-            self._table, row, self._items.n, np.uint64(seed & _SEED_BITS), params.negatives, params.negligible, out.n,
+            self._block, rows, sessions, state.session, row, self._items.n, np.uint64(seed & _SEED_BITS),
+            self._params.negligible, out.n,
         )  # fmt: skip
-        out.commit(*place)
+        out.commit(place)
+
+    def _make_block(self) -> Int64Array:
+        """Return addresses of the item table, the round and the context table, its width, and how many negatives."""
+        return block_of(*self._blocks, self._table, self._table.shape[1], self._params.negatives)
 
     def take_parts(self) -> dict[int, bytes]:
         """Return shard -> learned part of its frame, for the shards that get one, and start a new round."""

@@ -72,6 +72,10 @@ class Members(NamedTuple):
     n_targets: Int32Array
 
 
+ROUND_SIZE = 9
+"""Length of the block of a round."""
+
+
 @inner(allocates=True)
 def round_at(b: Int64Array) -> tuple[Float32Array, Float32Array, Members]:
     """Return context, back and members behind `RoundGradients.block`."""
@@ -136,9 +140,9 @@ class RoundGradients:
         if self.n == len(self.context):
             self._room(2 * self.n)
 
-    def commit(self, topic: int, partition: int, offset: int) -> None:
-        """Count the entry the kernel has just written at `n` as the gradient of this source record."""
-        self.places.append((topic, partition, offset))
+    def commit(self, place: tuple[int, int, int]) -> None:
+        """Count the entry the kernel has just written at `n` as the gradient of the record at `place`."""
+        self.places.append(place)
         self.n += 1
 
     def add_example(self, place: tuple[int, int, int], weights: int, gradient: Float32Array) -> None:

@@ -29,7 +29,7 @@ from stream_rec.core.state.item_codec import Watermark, decode_watermark, encode
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.pair_counts import CountRates, FramePlace, apply_counts
 from stream_rec.core.state.ranker_weights import RANKER_KEY, RANKER_SHARD
-from stream_rec.core.types import NO_ROWS, SOURCE_TOPICS, Int32Array, Int64Array
+from stream_rec.core.types import NO_ROWS, SOURCE_TOPICS, Int32Array, Int64Array, UInt8Array
 from stream_rec.errors import ConfigError
 
 
@@ -61,6 +61,7 @@ class ItemPlane:
         self._items = items
         self._n_shards = n_shards
         self._shards: dict[int, _Shard] = {}
+        self._noted: UInt8Array = np.zeros(0, np.uint8)  # per row: 1 while it is in its shard's `dirty`
 
     def assign(self, shard: int, watermark: bytes | None) -> None:
         """Take over a shard whose rows have been absorbed already.
@@ -86,11 +87,14 @@ class ItemPlane:
         for source, offset in stored.applied.items():
             applied[source] = offset
         flushed = encode_watermark(stored)
+        self.revoke(shard)  # an earlier assignment may not have ended
         self._shards[shard] = _Shard(stored.next_offset, applied, flushed, flushed)
 
     def revoke(self, shard: int) -> None:
         """Let go of a shard; changes not handed out by `flush` are its next owner's to replay."""
-        self._shards.pop(shard, None)
+        state = self._shards.pop(shard, None)
+        if state is not None:
+            self._noted[list(state.dirty)] = 0
 
     def next_offset(self, shard: int) -> int:
         """Return the item-delta offset to be applied next."""
@@ -150,7 +154,7 @@ class ItemPlane:
             reached = self._items.delta_offset[touched]  # maybe more: never let a row forget what it includes
             self._items.delta_offset[touched] = np.maximum(reached, offset)
             _raise_watermarks(state.applied, learned)
-        state.dirty.update(dict.fromkeys(touched.tolist()))
+        self._note_dirty(state, touched)
         state.next_offset = offset + 1
         return int(n_new)
 
@@ -184,7 +188,8 @@ class ItemPlane:
         while size_bytes < limit_bytes and self._begin_drain(state):
             while state.draining and size_bytes < limit_bytes:
                 row = state.draining.popleft()
-                state.dirty.pop(row, None)
+                if state.dirty.pop(row, True) is None:
+                    self._noted[row] = 0
                 item_id = ids[row]
                 if item_id is not None:
                     key, value = item_id.encode(), encode_row(self._items.export(row))
@@ -203,22 +208,31 @@ class ItemPlane:
         if state.draining:
             return True
         state.draining_to = self._encode_watermark(state)
+        self._noted[list(state.dirty)] = 0
         state.draining, state.dirty = deque(state.dirty), {}
         return state.draining_to != state.flushed
+
+    def _note_dirty(self, state: _Shard, touched: Int32Array) -> None:
+        """Add the rows that are not noted yet: nearly all are, between two flushes."""
+        if len(self._noted) < self._items.capacity:
+            self._noted = np.pad(self._noted, (0, self._items.capacity - len(self._noted)))
+        new = touched[self._noted[touched] == 0]
+        self._noted[new] = 1
+        state.dirty.update(dict.fromkeys(new.tolist()))
 
     def _rows(self, frame: Frame) -> Int32Array:
         """Return the row of each item of the frame, made and named where needed."""
         items = self._items
         rows = items.rows_of_hashes(frame.hashes)
-        for item, item_id in zip(frame.id_items, frame.item_ids, strict=True):
-            if items.ids[rows[item]] is None:
-                items.name(int(rows[item]), item_id)
+        named = rows[frame.id_items]
+        for at in np.flatnonzero(items.named[named] == 0).tolist():
+            items.name(int(named[at]), frame.item_ids[at])
         return rows
 
     def _learn(self, part: LearnedPart, before: Int64Array, place: FramePlace) -> Int32Array:
         """Apply a frame's gradients; return the rows they concern. Their offset is noted after the counts."""
         items = self._items
-        rows: Int32Array = items.rows_of_hashes(part.hashes.tolist())
+        rows: Int32Array = items.rows_of_hashes(part.hashes)
         owned = part.hashes % np.uint64(place.n_shards) == np.uint64(place.shard)
         rate = items.preset.factors.learning_rate
         if len(rows) and part.context.shape[1] == items.preset.factors.dimensions:

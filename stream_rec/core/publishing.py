@@ -151,7 +151,7 @@ class Publisher:
         marked = NO_ROWS
         if state.marks:
             kept_out = state.marks.kept_out(session)
-            marked = np.array([self._items.row_of_hash(item, create=False) for item in kept_out], np.int32)
+            marked = self._items.rows_of_hashes(kept_out, create=False)
         return rows_to_exclude(had, marked, repeats=self._exclude == "nothing")
 
 
@@ -167,8 +167,9 @@ def view_of(state: UserState, session: int, now_ms: int, items: ItemTable) -> Us
 
 def _without_the_marked(user: UserView, state: UserState, items: ItemTable) -> UserView:
     """Leave out the lines that are not to speak, and name the last hidden items."""
-    last = [(items.row_of_hash(item, create=False), session) for item, session in state.marks.hidden()]
-    hidden = np.array(last, np.int32).reshape(-1, 2).T.copy()
+    last = state.marks.hidden()
+    rows = items.rows_of_hashes([item for item, _ in last], create=False)
+    hidden = np.stack((rows, np.array([session for _, session in last], np.int32)))
     speaking = state.marks.speaking(state.history, user.session)
     if speaking.all():
         return user._replace(hidden=hidden)

@@ -89,5 +89,5 @@ class UserCache:
             if some:
                 attach(state, [next(values) for _ in some])
             if state.n_total:
-                state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view().tolist()))
+                state.history.set_rows(self._items.rows_of_hashes(state.history.hashes_view()))
         return states

@@ -86,23 +86,32 @@ class CatalogueItem(msgspec.Struct, frozen=True, gc=False):
         return " ".join(filter(None, (self.title, self.category, *self.categories, self.text)))
 
 
+class AnnouncedVersion(msgspec.Struct, frozen=True, gc=False):
+    """One version of a model.
+
+    Its rows lie on `item-vectors` under `vectors`: the version and the start of its tables' checksum, so that two
+    registries' first versions are never mixed up. `weights` (base64) is a safetensors file of what all items share.
+    `facts` are figures of its manifest: what it learned until, how much of its teacher is left.
+    """
+
+    version: Id
+    vectors: Id
+    weights: bytes
+    facts: dict[str, float] = {}
+
+
 class ModelAnnouncement(msgspec.Struct, frozen=True, gc=False):
     """The version of a model that is to serve, as it lies in `models` under the key `name`; the newest record wins.
 
-    A worker takes it over once it has all its rows of `item-vectors`, which lie there under `vectors`: the version and
-    the start of its tables' checksum, so that two registries' first versions are never mixed up. `before` is what the
-    version before has there: it stays, for a rollback. `facts` are figures of the manifest: what it learned until, how
-    good it was. `weights` (base64) is a safetensors file of what all items share.
+    A worker takes `live` over once it has all its rows of `item-vectors`. `before` is the version that was live before:
+    its rows stay, for a rollback, and for workers that start while those of `live` are not complete.
     """
 
     name: Id
-    version: Id
-    vectors: Id
     announced_at_ms: TimestampMs
     reason: str
-    weights: bytes
-    before: Id | None = None
-    facts: dict[str, float] = {}
+    live: AnnouncedVersion
+    before: AnnouncedVersion | None = None
 
 
 SEQUENCE = "sequence"
@@ -162,8 +171,9 @@ def decode_announcement(value: bytes) -> ModelAnnouncement:
     except (ValueError, RecursionError) as error:
         refuse_undecodable(value, error, "model_announcement")
     check_id("name", announcement.name)
-    for name in ("version", "vectors"):
-        check_id(name, getattr(announcement, name))
+    for one in filter(None, (announcement.live, announcement.before)):
+        check_id("version", one.version)
+        check_id("vectors", one.vectors)
     if announcement.announced_at_ms < 0:
         refuse("bad-timestamp", "announced_at_ms", "milliseconds since 1970", announcement.announced_at_ms)
     return announcement

@@ -8,14 +8,14 @@ import torch
 from stream_rec.core.types import LIST_SIZE, Int64Array
 from stream_rec.neural.evaluation import absent_items, user_vectors
 from stream_rec.neural.interactions import Interactions
-from stream_rec.neural.run import TrainedRun
+from stream_rec.neural.run import TrainedModel, TrainedRun
 from stream_rec.neural.sequence_model import SequenceModel
 
 SAMPLE = 1_000
 """Held-out events behind the figure: its standard error is below .01."""
 
 
-def agreement_of(log: Interactions, run: TrainedRun) -> float:
+def agreement_of(log: Interactions, run: TrainedRun, teacher: TrainedModel) -> float:
     """Return the share of the teacher's 20 best items that are among the student's, in the mean over held-out events.
 
         mean over events of |T20 ∩ S20| / 20
@@ -23,8 +23,8 @@ def agreement_of(log: Interactions, run: TrainedRun) -> float:
     Both rank all items of the log, without what a rule would leave out; 1 when there are no more than 20 items.
     """
     places = run.places[:: -(-len(run.places) // SAMPLE)]
-    teacher, student = (_best(log, one.model, places) for one in (run.teacher, run.student))
-    return float((teacher[:, :, None] == student[:, None, :]).any(axis=2).mean())
+    wanted, got = (_best(log, one.model, places) for one in (teacher, run.student))
+    return float((wanted[:, :, None] == got[:, None, :]).any(axis=2).mean())
 
 
 def _best(log: Interactions, model: SequenceModel, places: Int64Array) -> Int64Array:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from stream_rec.core.content_vectors import no_content
@@ -19,7 +20,8 @@ from stream_rec.neural.item_tower import ItemTower
 from stream_rec.neural.recipe import recipe_from
 from stream_rec.neural.run import TrainedRun
 from stream_rec.neural.sequence_model import SequenceModel
-from stream_rec.neural.text_encoder import TEXT_WIDTH, centred, content_of, encode_texts
+from stream_rec.neural.text_encoder import TEXT_WIDTH, TextBasis, centred, content_of, encode_texts
+from stream_rec.neural.warm_start import WarmStart
 
 STUDENT_FILE = "student.safetensors"
 _MODEL = "model."
@@ -35,6 +37,32 @@ def student_bytes(run: TrainedRun) -> bytes:
         tensors["text_mean"] = torch.from_numpy(run.texts.mean)
         tensors["content_projection"] = torch.from_numpy(run.texts.projection)
     return bytes(save(tensors))
+
+
+def warm_start(raw: bytes, item_ids: Sequence[str], settings: dict[str, Any], version: str, path: Path) -> WarmStart:
+    """Return a stored student as what a run goes on from.
+
+    Parameters
+    ----------
+    raw, item_ids, settings, path
+        As for `ItemEncoder`.
+    version
+        Its name.
+
+    Raises
+    ------
+    ConfigError
+        The bytes are no student.
+    """
+    try:
+        tensors = load(raw)
+        texts = None
+        if "text_mean" in tensors:
+            texts = TextBasis(tensors["text_mean"].numpy(), tensors["content_projection"].numpy())
+        weights = {name.removeprefix(_MODEL): tensors[name] for name in tensors if name.startswith(_MODEL)}
+        return WarmStart(version, recipe_from(settings), item_ids, tensors["has_id"], weights, texts)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: need the student of this version; got {error!r}. Train it anew.") from error
 
 
 class EncodedItems(NamedTuple):

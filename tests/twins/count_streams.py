@@ -112,7 +112,7 @@ def _add_gradient(gradients: RoundGradients, entry: CountEntry, rng: np.random.G
     m.value[start:end] = rng.normal(size=end - start)
     m.n_targets[e], m.start[e + 1] = len(targets), end
     gradients.context[e], gradients.back[e] = rng.normal(size=(2, SMALL.factors.dimensions))
-    gradients.commit(*place)
+    gradients.commit(place)
     which = int(own.integers(len(CONTEXTS))) | (CONTEXT_ALONE if own.random() < 0.3 else 0)
     gradients.add_example(place, which, rng.normal(size=len(FEATURES)).astype(np.float32))
 

@@ -125,6 +125,11 @@ class History:
         """int32[h] session number of each visible line."""
         return self._sessions[self._visible()]
 
+    def rows_and_sessions(self) -> tuple[Int32Array, Int32Array]:
+        """Both views at once, for half of what two calls cost."""
+        visible = self._visible()
+        return self._rows[visible], self._sessions[visible]
+
     def hashes_view(self) -> UInt64Array:
         """uint64[h] item hashes of the visible lines."""
         return self._hashes[self._visible()]

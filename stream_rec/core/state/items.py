@@ -6,7 +6,7 @@ are written by the item plane, all others are absorbed from `item-rows`; sources
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from stream_rec.core.decay import rebase_factor
 from stream_rec.core.presets import Preset
 from stream_rec.core.state.cache_lines import zeros_in_lines
 from stream_rec.core.state.first_factors import FIRST_SQUARE, first_factors
+from stream_rec.core.state.hash_rows import HashRows
 from stream_rec.core.state.item_layout import (
     FACTOR_SCALARS,
     FADES,
@@ -116,7 +117,7 @@ class ItemTable:
         self.popularity_landmark = 0
         self.ranker = RankerWeights(preset.ranker)
         self.texts = ItemText(max(capacity, 1))
-        self._row_of_hash: dict[int, int] = {}
+        self._row_of_hash = HashRows(max(capacity, 1))
         self._row_of_id: dict[str, int] = {}
         self._grow(max(capacity, 1))
 
@@ -151,25 +152,26 @@ class ItemTable:
 
     def row_of_hash(self, h: int, create: bool) -> int:
         """Return the row of a hash; -1 if unknown and not to be made."""
-        row = self._row_of_hash.get(h, -1)
+        row = int(self._row_of_hash.find(self.hashes, np.array([h], np.uint64))[0])
         if row < 0 and create:
             row = self.n
             if row == self.capacity:
                 self._grow(2 * row)
-            self._row_of_hash[h] = row
             self.hashes[row] = h
+            self._row_of_hash.add(self.hashes, row, row + 1)
             first_factors(h, self.preset.factors.initial, self.factor_out[row], self.factor_in[row])
             self.ids.append(None)
             self.n += 1
         return row
 
-    def rows_of_hashes(self, hashes: Iterable[int]) -> Int32Array:
-        """Return the rows of many hashes, int32[n], made where needed; about 50 ns each when known."""
-        get = self._row_of_hash.get
-        rows = [get(h, -1) for h in hashes]
-        if -1 in rows:
-            rows = [self.row_of_hash(h, create=True) for h in hashes]
-        return np.array(rows, np.int32)
+    def rows_of_hashes(self, hashes: UInt64Array | Sequence[int], *, create: bool = True) -> Int32Array:
+        """Return the rows of many hashes, int32[n], made where needed, or -1 if they are not to be made."""
+        wanted = np.array(hashes, np.uint64)
+        rows = self._row_of_hash.find(self.hashes, wanted)
+        if create:
+            for at in np.flatnonzero(rows < 0).tolist():
+                rows[at] = self.row_of_hash(int(wanted[at]), create=True)
+        return rows
 
     def name(self, row: int, item_id: str) -> bool:
         """Give a row its id; `False` and no change if it has another one already (a hash clash)."""
@@ -219,7 +221,7 @@ class ItemTable:
         row = self.row_of_hash(item_hash(record.item_id), create=True)
         if not self.name(row, record.item_id) or record.delta_offset <= self.delta_offset[row]:
             return False
-        neighbours = self.rows_of_hashes(record.neighbour_hashes.tolist())
+        neighbours = self.rows_of_hashes(record.neighbour_hashes)
         self.adopt_landmarks(record.pair_landmark, record.popularity_landmark)
         pair_factor = rebase_factor(record.pair_landmark, self.pair_landmark)
         self._put_neighbours(row, neighbours, record.neighbour_weights * np.float32(pair_factor))
@@ -291,6 +293,7 @@ class ItemTable:
         for name in ITEM_FACTS.names or ():
             if not name.startswith(("_", "fade", "factor", "squares")):
                 setattr(self, name, facts[name])
+        self._row_of_hash.fit(self.hashes, n, capacity)
         self._cooc_arrays = CoocArrays(*(getattr(self, name) for name in CoocArrays._fields))
         self._arrays = ItemArrays(*(getattr(self, name) for name in ItemArrays._fields))
         self._factor_arrays = FactorArrays(self.factor_out, self.factor_in, facts)

@@ -24,10 +24,12 @@ import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
-from stream_rec.core.deltas import CountColumns, FrameSizes, columns_of
+from stream_rec.core.deltas import FrameSizes, UInt32Array, columns_of
+from stream_rec.core.prefetch import prefetch
+from stream_rec.core.state.cache_lines import CACHE_LINE
 from stream_rec.core.state.item_layout import FADES_MS, SMALLEST_MASS, Facts, ItemArrays
 from stream_rec.core.state.popular import popular_raise
-from stream_rec.core.types import Int32Array, Int64Array, UInt8Array
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -53,6 +55,14 @@ class FramePlace(NamedTuple):
     shard: int
     n_shards: int
     offset: int
+
+
+class _Neighbours(NamedTuple):
+    """The part of the table that pairs are counted in: a kernel is handed every array of a tuple, used or not."""
+
+    rows: Int32Array
+    weights: Float32Array
+    counts: Int32Array
 
 
 class _Marks(NamedTuple):
@@ -107,6 +117,7 @@ def apply_counts(
     c = columns_of(data, sizes)
     owned = c.hashes % np.uint64(place.n_shards) == np.uint64(place.shard)
     marks = _Marks(owned, owned & (t.delta_offset[rows] < place.offset), np.zeros_like(owned))
+    near = _Neighbours(t.neighbour_rows, t.neighbour_weights, t.neighbour_count)
     lines = np.full(applied.shape, _EVENT_DONE, np.int64)
     n_new, end = 0, 0
     for e in range(len(c.offsets)):
@@ -118,7 +129,13 @@ def apply_counts(
             continue
         applied[topic, partition], lines[topic, partition] = offset, line
         n_new += 1
-        _apply_entry(t, c, rows, marks, rates, e, first, end)
+        item, now_ms = c.items[e], c.timestamps_ms[e]
+        g = c.weights[e] * forward_weight(now_ms, rates.pair_landmark, rates.pair_decay_ms)
+        marks.touched[item] |= marks.owned[item]
+        if marks.open[item]:
+            _count_item(t, rows[item], now_ms, g, c.weights[e], rates)
+        pairs, weights = c.pairs[first:end], c.pair_weights[first:end]
+        _count_pairs(near, rows, pairs, weights, marks, item, g, rates.backward_weight)
     for item in range(len(rows)):
         if marks.touched[item] and marks.open[item]:
             t.delta_offset[rows[item]] = place.offset
@@ -126,24 +143,30 @@ def apply_counts(
 
 
 @inner()
-def _apply_entry(
-    t: ItemArrays, c: CountColumns, rows: Int32Array, marks: _Marks, rates: CountRates, e: int, first: int, end: int
-) -> None:
-    """Apply entry e, whose pairs are [first, end)."""
-    item, now_ms = c.items[e], c.timestamps_ms[e]
-    x = rows[item]
-    g = c.weights[e] * forward_weight(now_ms, rates.pair_landmark, rates.pair_decay_ms)
-    marks.touched[item] |= marks.owned[item]
-    if marks.open[item]:
-        _count_item(t, x, now_ms, g, c.weights[e], rates)
-    for k in range(first, end):
-        earlier = c.pairs[k]
-        j, w = rows[earlier], g * c.pair_weights[k]
+def _count_pairs(
+    near: _Neighbours, rows: Int32Array, pairs: UInt32Array, weights: Float64Array, marks: _Marks, item: int, g: float,
+    backward: float,
+) -> None:  # fmt: skip
+    """Count an event of an item of the frame with each earlier one."""
+    x, counts = rows[item], near.counts
+    for k in range(len(pairs)):
+        _ask_for(near, rows[pairs[k]])
+    for k in range(len(pairs)):
+        earlier = pairs[k]
+        j, w = rows[earlier], g * weights[k]
         marks.touched[earlier] |= marks.owned[earlier]
         if marks.open[earlier]:
-            add_neighbour(t, j, x, np.float32(w))
-        if marks.open[item] and j != x and rates.backward_weight > 0.0:
-            add_neighbour(t, x, j, np.float32(rates.backward_weight * w))
+            counts[j] = add_neighbour(near.rows[j], near.weights[j], counts[j], x, np.float32(w))
+        if marks.open[item] and j != x and backward > 0.0:
+            counts[x] = add_neighbour(near.rows[x], near.weights[x], counts[x], j, np.float32(backward * w))
+
+
+@inner()
+def _ask_for(near: _Neighbours, row: int) -> None:
+    """Ask for the lines of a row before they are needed."""
+    for line in range(0, near.rows.shape[1], CACHE_LINE // 4):
+        prefetch(near.rows[row], line)
+        prefetch(near.weights[row], line)
 
 
 @entry()
@@ -192,17 +215,34 @@ def _fade(facts: Facts, x: int, age_ms: int, weight: np.float32) -> None:
 
 
 @inner()
-def add_neighbour(t: ItemArrays, j: int, x: int, w: np.float32) -> None:
-    """Add w to neighbour x of row j; when the row is full, x takes the place of the lightest and starts at w only."""
-    n, lightest = t.neighbour_count[j], 0
+def add_neighbour(neighbours: Int32Array, weights: Float32Array, n: int, x: int, w: np.float32) -> int:
+    """Add w to neighbour x of a row that has n; return how many it has now.
+
+    When the row is full, x takes the place of the lightest and starts at w only.
+    """
+    at = _first(neighbours, n, np.int32(x))
+    if at < n:
+        weights[at] += w
+        return n
+    if n == len(weights):
+        bits = weights.view(np.int32)  # they order as the weights do, none of which is negative
+        at = _first(bits, n, _least(bits))
+    neighbours[at], weights[at] = x, w
+    return min(n + 1, len(weights))
+
+
+@inner()
+def _first(values: Int32Array, n: int, value: np.int32) -> int:
+    """Return the first place of a value among n, n if it is not there. All are looked at: so it vectorises."""
+    place = np.int32(n)
     for k in range(n):
-        if t.neighbour_rows[j, k] == x:
-            t.neighbour_weights[j, k] += w
-            return
-        if t.neighbour_weights[j, k] < t.neighbour_weights[j, lightest]:
-            lightest = k
-    if n < t.neighbour_rows.shape[1]:
-        lightest = n
-        t.neighbour_count[j] = n + 1
-    t.neighbour_rows[j, lightest] = x
-    t.neighbour_weights[j, lightest] = w
+        place = min(place, np.int32(k) if values[k] == value else np.int32(n))
+    return int(place)
+
+
+@inner()
+def _least(values: Int32Array) -> np.int32:
+    least: np.int32 = values[0]
+    for k in range(len(values)):
+        least = min(least, values[k])
+    return least

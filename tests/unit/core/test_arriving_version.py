@@ -49,7 +49,7 @@ def test_complete_with_the_last_end_marker() -> None:
     assert not arrival.version.complete
     arrival.version.absorb(1, records([], end=0))
     assert arrival.version.complete
-    assert arrival.version.progress() == (2, 2)
+    assert (arrival.version.complete_partitions, arrival.version.items) == (2, 2)
     assert arrival.known() == [1, 1, 0, 0]
 
 
@@ -75,7 +75,7 @@ def test_other_versions_and_tombstones_say_nothing() -> None:
     arrival.version.absorb(0, records(["a"], end=1, version="v0001"))
     key = records(["b"], end=None)[0][1]
     assert arrival.version.absorb(0, [(5, key, None)]) == 0
-    assert arrival.version.progress() == (0, 0)
+    assert (arrival.version.complete_partitions, arrival.version.items) == (0, 0)
 
 
 def test_damaged_records_are_counted_and_cost_nothing_else() -> None:

@@ -29,7 +29,7 @@ def two_events() -> RoundGradients:
             at += 1
         m.n_targets[e], m.start[e + 1] = len(targets), at
         round_.context[e], round_.back[e] = 0.25 * (e + 1), -1.5 * (e + 1)
-        round_.commit(*place)
+        round_.commit(place)
     round_.add_example((0, 31, 5), 1, np.array([0.1, -2.0], np.float32))
     round_.add_example((1, 2, 2**40), 1 | CONTEXT_ALONE, np.array([3.0, 0.0], np.float32))
     return round_
@@ -101,7 +101,7 @@ def test_a_round_starts_anew_and_grows_as_it_needs() -> None:
         round_.members.row[at], round_.members.value[at] = event % 6, 1.0
         round_.members.n_targets[event], round_.members.start[event + 1] = 1, at + 1
         round_.context[event] = event
-        round_.commit(0, 0, event)
+        round_.commit((0, 0, event))
     part = decode_part(encode(round_))
     assert part.offsets.tolist() == list(range(200))
     assert part.context[:, 0].tolist() == list(range(200))

@@ -116,6 +116,16 @@ def test_one_call_without_a_limit_drains_what_an_earlier_one_left() -> None:
     assert decode_watermark(plane.watermark(0)).next_offset == 2
 
 
+def test_rows_that_were_not_handed_out_are_noted_anew_after_an_assignment() -> None:
+    _, plane = new_plane(1)
+    for offset, give_back in enumerate((plane.revoke, lambda _: None)):
+        plane.apply(0, frame(event(offset, "a", "b")), offset)
+        give_back(0)
+        plane.assign(0, None)
+    plane.apply(0, frame(event(2, "b", "a")), 2)
+    assert [key for key, _ in plane.flush(0, 10**9)] == [b"b", b"a"]
+
+
 def test_a_frame_of_another_number_of_shards_is_a_setting_not_data() -> None:
     _, plane = new_plane(1)
     with pytest.raises(ConfigError, match="item shard 0: need state written with shards 1; got 4"):
@@ -149,7 +159,7 @@ def learned_frame(
     round_ = RoundGradients(dimensions, 4)
     round_.members.value[0], round_.members.n_targets[0], round_.members.start[1] = value, 1, 1
     round_.context[0] = context
-    round_.commit(0, 0, offset)
+    round_.commit((0, 0, offset))
     round_.add_example((0, 0, offset), 0, np.full(n_features, example, np.float32))
     hashes, slot = np.array([item_hash(item_id)], np.uint64), np.full(1, -1, np.int32)
     builder = FrameBuilder(1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.presets import HOUR_MS
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.wire import decode_list
 from tests.twins.plane_shop import SMALL, START_MS, PlaneShop, listed
+from tests.twins.small_model import small_model
 
 USERS = [f"user-{number}" for number in range(7)]
 LATER_MS = START_MS + 10 * HOUR_MS
@@ -64,3 +66,12 @@ def test_a_refreshed_list_is_what_the_next_event_is_looked_up_in() -> None:
 
 def test_an_empty_partition_is_done_at_once() -> None:
     assert refreshed(PlaneShop(), 5) == []
+
+
+def test_who_gets_no_model_keeps_the_list_there_is() -> None:
+    shop = PlaneShop(model_share=0.5, sequence=lambda items: small_model(1, items))
+    for user in USERS:
+        shop.view(user, "ABC", 0)
+    helped = {user for user in USERS if arm_of(user, 0.5) == WITH}
+    assert {one.user_id.decode() for one in refreshed(shop, 3)} == helped
+    assert 0 < len(helped) < len(USERS)

@@ -19,7 +19,7 @@ from stream_rec.core.content_vectors import no_content
 from stream_rec.core.presets import DAY_MS
 from stream_rec.core.sequence_tables import row_width
 from stream_rec.core.vector_records import VectorRows, encode_end, encode_vectors
-from stream_rec.core.wire import ModelAnnouncement, decode_list
+from stream_rec.core.wire import AnnouncedVersion, ModelAnnouncement, decode_list
 from stream_rec.roles import served_model
 from stream_rec.roles.parts import Parts
 from stream_rec.roles.served_model import ServedModel
@@ -27,6 +27,10 @@ from tests.twins.plane_shop import PlaneShop
 from tests.twins.small_model import WIDTH, small_weights
 
 ITEMS = "ABC"
+
+
+def announced(version: str) -> AnnouncedVersion:
+    return AnnouncedVersion(version, f"{version}-aa", weights_bytes(small_weights(1)))
 
 
 class MemoryTail:
@@ -70,7 +74,7 @@ class Worker:
         self.served = ServedModel(cast(Parts, parts), cast(ModelTail, self.tail))
 
     def announce(self, version: str, **changes: object) -> None:
-        said = ModelAnnouncement("sequence", version, f"{version}-aa", 0, "test", weights_bytes(small_weights(1)))
+        said = ModelAnnouncement("sequence", 0, "test", announced(version))
         self.tail.models.append(msgspec.json.encode(msgspec.structs.replace(said, **changes)))
 
     def write(self, version: str, items: str = ITEMS, end: int | None = len(ITEMS)) -> None:
@@ -133,6 +137,24 @@ def test_a_start_reads_all_there_is_before_the_first_list(worker: Worker) -> Non
     assert worker.served.version == "v0001"
 
 
+def test_a_start_amid_a_promotion_serves_the_version_before_until_the_new_one_is_complete(worker: Worker) -> None:
+    worker.write("v0001")
+    worker.write("v0002", "AB", end=None)
+    worker.announce("v0002", before=announced("v0001"))
+    asyncio.run(worker.served.start({}))
+    assert worker.named() == "v0001"
+    worker.write("v0002", "C")
+    assert worker.named() == "v0002"
+
+
+def test_a_start_with_both_complete_serves_the_live_one_at_once(worker: Worker) -> None:
+    worker.write("v0001")
+    worker.write("v0002")
+    worker.announce("v0002", before=announced("v0001"))
+    asyncio.run(worker.served.start({}))
+    assert worker.served.version == "v0002"
+
+
 def test_the_version_before_serves_on_while_the_next_one_is_incomplete(worker: Worker) -> None:
     worker.write("v0001")
     worker.announce("v0001")
@@ -155,7 +177,7 @@ def test_what_is_no_announcement_is_said_and_changes_nothing(worker: Worker, cap
     worker.announce("v0001")
     with caplog.at_level(logging.WARNING):
         worker.tail.models.append(b"{")
-        worker.announce("v0002", weights=b"junk")
+        worker.announce("v0002", live=AnnouncedVersion("v0002", "v0002-aa", b"junk"))
         worker.announce("v0003", name="another")
         assert worker.named() == "v0001"
     assert len([record for record in caplog.records if "passed over" in record.message]) == 2

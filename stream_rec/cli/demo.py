@@ -70,12 +70,13 @@ def command(
         folder = root / "shop"
         passed = resumes_at(folder, {"users": users, "items": items, "seed": seed})
         if passed is None or passed > LONGEST_SHOP_EVENTS:
+            passed = 0
             fresh(folder)
         settings = demo_settings(folder, config, preset="clicks")
         feed = ShopFeed(folder, settings.topics, users, items, seed, history)
         rate = rate or SHOP_RATE
         if model and history:
-            behind = ModelPlan(users, items, seed, history, install)
+            behind = ModelPlan(history, max(history, passed), install)
     raise typer.Exit(Demo(settings, feed, DemoPlan(rate, seconds, folder, behind), Console()).run())
 
 

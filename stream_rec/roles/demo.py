@@ -164,7 +164,7 @@ class Demo:
                     scene.sender.finish()
                 scene.scrape.refresh()
                 scene.advance()
-                if self._model is not None and scene.reader.users:
+                if self._model is not None and scene.live:
                     self._model.advance()
                 if not scene.sender.is_alive():
                     scene.phase = "finishing"

@@ -1,7 +1,7 @@
 """The demo's sequence model: installed, trained on the shop's past and encoded, one step after the other, behind it.
 
-It begins when the first lists are out, and stands back for all others: the demo never waits for it. A step that fails
-ends it, and the page says why; the demo goes on without a model. Training that was cut short goes on at the next start.
+It begins when the past is learned and lists flow, and stands back for all others: the demo never waits for it. A step
+that fails ends it, and the page says why; the demo goes on without a model.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ class ModelPlan:
 
     Parameters
     ----------
-    users, items, seed, events
-        The generated shop, and how many of its events are learned from.
+    events, held
+        How many events to learn from, the newest of those that the topics hold then.
     install
         Command that installs the extra `neural`; empty: it is there, or there will be no model.
     """
 
-    users: int
-    items: int
-    seed: int
     events: int
+    held: int
     install: str = ""
 
 
@@ -64,7 +62,7 @@ class DemoModel:
     plan
         What to train.
     folder
-        Gets the past, and the logs of the steps.
+        Gets the logs of the steps.
     """
 
     def __init__(self, settings: Settings, plan: ModelPlan, folder: Path) -> None:
@@ -100,7 +98,7 @@ class DemoModel:
             return self._failure
         step = self._steps[0]
         if self._child is None and not self._again_at:
-            return "waits for the first lists"
+            return "waits until the past is learned"
         if step.name == "train":
             return f"{step.words}, {progress_of(self._text(step)):.0%}"
         return step.words
@@ -119,11 +117,9 @@ class DemoModel:
         install = _Step("install", "installing what training needs", shlex.split(plan.install))
         if self._registry.state().live is not None:
             return [install, encoder] if plan.install else [encoder]
-        log, catalogue = str(self._folder / "past.csv"), str(self._folder / "past-items.csv")
-        shop = ["--users", str(plan.users), "--items", str(plan.items), "--seed", str(plan.seed)]
-        past = [*us, "shop", "--out", log, "--catalogue-out", catalogue, "--events", str(plan.events), *shop]
-        train = [*us, "train", log, "--items", catalogue, "--out", str(self._registry.folder), "--announce"]
-        steps = [_Step("past", "writing the shop's past down", past), _Step("train", "training", train), encoder]
+        since = f"{max(0.0, 1.0 - plan.events / max(1, plan.held)):.4f}"
+        train = [*us, "train", "--from-topic", "--since", since, "--out", str(self._registry.folder), "--announce"]
+        steps = [_Step("train", "training", train), encoder]
         return [install, *steps] if plan.install else steps
 
     def _log(self, step: _Step) -> Path:

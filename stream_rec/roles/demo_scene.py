@@ -43,6 +43,11 @@ class Scene:
         self._serves: dict[str, float] = {}
         self._at_live: dict[str, float] | None = None
 
+    @property
+    def live(self) -> bool:
+        """Whether the past is learned."""
+        return self._at_live is not None
+
     def advance(self) -> None:
         """Go live once the past is learned; hit rates count from there."""
         if self._at_live is not None:

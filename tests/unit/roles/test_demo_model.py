@@ -19,7 +19,7 @@ from stream_rec.roles import demo_model
 from stream_rec.roles.demo_model import NICENESS, STAGES, DemoModel, ModelPlan, _Step, progress_of
 from tests.twins.small_model import WIDTH, small_weights
 
-PLAN = ModelPlan(users=30, items=40, seed=1, events=500, install="make .venv/.neural")
+PLAN = ModelPlan(events=500, held=500, install="make .venv/.neural")
 
 
 def model_of(folder: Path, plan: ModelPlan = PLAN) -> DemoModel:
@@ -43,8 +43,8 @@ def names(model: DemoModel) -> list[str]:
 
 
 def test_what_has_to_be_done_depends_on_what_there_is(tmp_path: Path) -> None:
-    assert names(model_of(tmp_path)) == ["install", "past", "train", "encoder"]
-    assert names(model_of(tmp_path, ModelPlan(30, 40, 1, 500))) == ["past", "train", "encoder"]
+    assert names(model_of(tmp_path)) == ["install", "train", "encoder"]
+    assert names(model_of(tmp_path, ModelPlan(500, 500))) == ["train", "encoder"]
     registry = ModelRegistry(tmp_path / "models")
     tables = ModelTables(["A"], np.ones((1, row_width(WIDTH)), np.float32), small_weights(1))
     files = {TABLES_FILE: tables_bytes(tables)}
@@ -52,13 +52,19 @@ def test_what_has_to_be_done_depends_on_what_there_is(tmp_path: Path) -> None:
     assert names(model_of(tmp_path)) == ["install", "encoder"]
 
 
+@pytest.mark.parametrize(("held", "since"), [(500, "0.0000"), (2_000, "0.7500"), (0, "0.0000")])
+def test_the_newest_events_are_learned_from(tmp_path: Path, held: int, since: str) -> None:
+    words = list(model_of(tmp_path, ModelPlan(500, held))._steps[0].command)
+    assert words[words.index("--since") + 1] == since
+
+
 def test_it_waits_to_be_told_and_then_goes_from_step_to_step(tmp_path: Path) -> None:
     model, order = model_of(tmp_path), tmp_path / "order"
-    model._steps = [runs(name, f"open({str(order)!r}, 'a').write('{name} ')") for name in ("past", "train")]
-    assert model.state() == "waits for the first lists"
+    model._steps = [runs(name, f"open({str(order)!r}, 'a').write('{name} ')") for name in ("install", "train")]
+    assert model.state() == "waits until the past is learned"
     assert not order.exists()
     advance_until(model, lambda: not model._steps)
-    assert (order.read_text(), model.state()) == ("past train ", "")
+    assert (order.read_text(), model.state()) == ("install train ", "")
 
 
 def test_a_step_that_fails_ends_it_and_is_named_with_what_it_said(tmp_path: Path) -> None:

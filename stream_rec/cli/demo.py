@@ -76,7 +76,7 @@ def command(
         feed = ShopFeed(folder, settings.topics, users, items, seed, history)
         rate = rate or SHOP_RATE
         if model and history:
-            behind = ModelPlan(history, max(history, passed), install)
+            behind = ModelPlan(users, items, seed, history, max(history, passed), install)
     raise typer.Exit(Demo(settings, feed, DemoPlan(rate, seconds, folder, behind), Console()).run())
 
 

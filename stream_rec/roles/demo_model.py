@@ -1,7 +1,8 @@
 """The demo's sequence model: installed, trained on the shop's past and encoded, one step after the other, behind it.
 
 It begins when the past is learned and lists flow, and stands back for all others: the demo never waits for it. A step
-that fails ends it, and the page says why; the demo goes on without a model.
+that fails ends it, and the page says why; the demo goes on without a model. The past is written down as a file: topics
+would have grown by the time a busy machine has loaded torch, and training that was cut short could not go on.
 """
 
 from __future__ import annotations
@@ -32,14 +33,19 @@ class ModelPlan:
 
     Parameters
     ----------
-    events, held
-        How many events to learn from, the newest of those that the topics hold then.
+    users, items, seed
+        The generated shop.
+    events, passed
+        How many of its events to learn from: the newest of those that it has behind it.
     install
         Command that installs the extra `neural`; empty: it is there, or there will be no model.
     """
 
+    users: int
+    items: int
+    seed: int
     events: int
-    held: int
+    passed: int
     install: str = ""
 
 
@@ -62,7 +68,7 @@ class DemoModel:
     plan
         What to train.
     folder
-        Gets the logs of the steps.
+        Gets the past, and the logs of the steps.
     """
 
     def __init__(self, settings: Settings, plan: ModelPlan, folder: Path) -> None:
@@ -112,15 +118,22 @@ class DemoModel:
 
     def _planned(self, plan: ModelPlan) -> list[_Step]:
         """Return what is left to do: a version from an earlier start needs its encoder only."""
-        us = [sys.executable, "-m", "stream_rec"]
-        encoder = _Step("encoder", "trained; its rows are on their way", [*us, "encoder"])
-        install = _Step("install", "installing what training needs", shlex.split(plan.install))
-        if self._registry.state().live is not None:
-            return [install, encoder] if plan.install else [encoder]
-        since = f"{max(0.0, 1.0 - plan.events / max(1, plan.held)):.4f}"
-        train = [*us, "train", "--from-topic", "--since", since, "--out", str(self._registry.folder), "--announce"]
-        steps = [_Step("train", "training", train), encoder]
-        return [install, *steps] if plan.install else steps
+        us, models = [sys.executable, "-m", "stream_rec"], ["--out", str(self._registry.folder)]
+        log, catalogue = str(self._folder / "past.csv"), str(self._folder / "past-items.csv")
+        shop = ["--users", str(plan.users), "--items", str(plan.items), "--seed", str(plan.seed)]
+        past = [*us, "shop", "--out", log, "--catalogue-out", catalogue, "--events", str(plan.passed), *shop]
+        train = [*us, "train", log, "--items", catalogue, *models]
+        if plan.passed > plan.events:
+            train += ["--since", f"{1.0 - plan.events / plan.passed:.4f}"]
+        making = [_Step("past", "writing the shop's past down", past), _Step("train", "training", train)]
+        serving = [
+            _Step("announce", "trained, being announced", [*us, "models", "announce", *models]),
+            _Step("encoder", "trained, its rows are on their way", [*us, "encoder"]),
+        ]
+        install = (
+            [_Step("install", "installing what training needs", shlex.split(plan.install))] if plan.install else []
+        )
+        return [*install, *(making if self._registry.state().live is None else []), *serving]
 
     def _log(self, step: _Step) -> Path:
         return self._folder / f"model-{step.name}.log"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from stream_rec.roles import demo_model
 from stream_rec.roles.demo_model import NICENESS, STAGES, DemoModel, ModelPlan, _Step, progress_of
 from tests.twins.small_model import WIDTH, small_weights
 
-PLAN = ModelPlan(events=500, held=500, install="make .venv/.neural")
+PLAN = ModelPlan(users=30, items=40, seed=1, events=500, passed=500, install="make .venv/.neural")
 
 
 def model_of(folder: Path, plan: ModelPlan = PLAN) -> DemoModel:
@@ -43,19 +44,20 @@ def names(model: DemoModel) -> list[str]:
 
 
 def test_what_has_to_be_done_depends_on_what_there_is(tmp_path: Path) -> None:
-    assert names(model_of(tmp_path)) == ["install", "train", "encoder"]
-    assert names(model_of(tmp_path, ModelPlan(500, 500))) == ["train", "encoder"]
+    assert names(model_of(tmp_path)) == ["install", "past", "train", "announce", "encoder"]
+    assert names(model_of(tmp_path, replace(PLAN, install=""))) == ["past", "train", "announce", "encoder"]
     registry = ModelRegistry(tmp_path / "models")
     tables = ModelTables(["A"], np.ones((1, row_width(WIDTH)), np.float32), small_weights(1))
     files = {TABLES_FILE: tables_bytes(tables)}
     registry.promote(registry.publish(files, code="test", data={}, settings={}, metrics={}).version, {}, "test")
-    assert names(model_of(tmp_path)) == ["install", "encoder"]
+    assert names(model_of(tmp_path)) == ["install", "announce", "encoder"]
 
 
-@pytest.mark.parametrize(("held", "since"), [(500, "0.0000"), (2_000, "0.7500"), (0, "0.0000")])
-def test_the_newest_events_are_learned_from(tmp_path: Path, held: int, since: str) -> None:
-    words = list(model_of(tmp_path, ModelPlan(500, held))._steps[0].command)
-    assert words[words.index("--since") + 1] == since
+def test_of_a_long_past_the_newest_events_are_learned_from(tmp_path: Path) -> None:
+    past, train = (step.command for step in model_of(tmp_path, replace(PLAN, passed=2_000))._steps[1:3])
+    assert past[past.index("--events") + 1] == "2000"
+    assert train[train.index("--since") + 1] == "0.7500"
+    assert "--since" not in model_of(tmp_path)._steps[2].command
 
 
 def test_it_waits_to_be_told_and_then_goes_from_step_to_step(tmp_path: Path) -> None:

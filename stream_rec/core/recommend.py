@@ -329,7 +329,7 @@ class Recommender:
         return copy_of(self._workspace, n)
 
     def _theta(self, mixed: bool) -> tuple[Float32Array, bool]:
-        """Return the weights of both contexts, and whether they serve: fusion's scores are no logits to be mixed with."""
+        """Return both contexts' weights, and whether they serve: scores of fusion are no logits to be mixed with."""
         if self._pinned is not None:
             return self._pinned, True
         return self.items.ranker.serving, self.linear or mixed

@@ -14,6 +14,7 @@ from stream_rec.core.ranking.blocks import (
     NO_OUTPUTS,
     ItemBlock,
     ListBlock,
+    list_block_at,
     list_items_at,
     list_tables_at,
     list_workspace_at,
@@ -52,7 +53,7 @@ class Recommendation(NamedTuple):
     because: Int32Array
 
 
-_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below return: one array is handed over faster
+_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below write: one array is handed over faster
 
 
 class SecondLook(NamedTuple):
@@ -88,51 +89,52 @@ class Orders(NamedTuple):
 
 @entry()
 def _rank(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, k: int, explained: bool,
-) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
-    """Gather and order; return the number of candidates, int32[4, m] and the scores of the list.
+    theta: Float32Array, explained: bool, listed: Int32Array, scores: Float64Array,
+) -> tuple[int, int]:  # fmt: skip
+    """Gather and order; write `listed` int32[4, k] and `scores` float64[k]; return how many candidates and how long.
 
-    Without `explained` only the places in the union are filled in: what a second stage reorders is no list yet.
+    `theta` float32[contexts, F]: the row of the user's context counts. Without `explained` only the places in the union
+    are filled in: what a second stage reorders is no list yet.
     """
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
+    weights = theta[_context_of(sessions, session)]
     n = gather_evidence(item, user, t, w)
-    scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
-    best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
+    every_score = linear_scores(w.features, n, weights) if linear else fusion_scores(w.ranks, n, t.fusion)
+    every = np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    m = best_of(every, scores, n, best, best_scores)
+    m = best_of(every, every_score, n, listed[_PLACE], scores)
     if explained:
-        return n, explain_places(item, user, t, w, best[:m], linear, theta), best_scores[:m]
-    places = np.empty((4, m), np.int32)
-    for c in range(m):
-        places[_PLACE, c] = best[c]
-    return n, places, best_scores[:m]
+        explain_places(item, user, t, w, listed, m, linear, weights)
+    return n, m
 
 
 @entry()
 def _explain(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, best: Int32Array,
-) -> Int32Array:  # fmt: skip
-    """Return the list of the places `best`, whose evidence the workspace still holds, as int32[4, m]."""
+    theta: Float32Array, listed: Int32Array,
+) -> None:  # fmt: skip
+    """Fill in the list of the places in `listed` int32[4, m], whose evidence the workspace still holds."""
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
-    return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
+    weights = theta[_context_of(sessions, session)]
+    explain_places(list_items_at(b, t), user, t, w, listed, listed.shape[1], linear, weights)
 
 
 @inner(allocates=True)
 def explain_places(
-    item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
-) -> Int32Array:
-    """Return int32[4, m]: the places `best`, their rows, the reason of each, and the source that added most."""
-    m = len(best)
-    listed = np.empty((4, m), np.int32)
-    rows = listed[_ROW]
+    item: ItemSide, user: UserView, t: Tables, w: Workspace, listed: Int32Array, m: int, linear: bool,
+    theta: Float32Array,
+) -> None:  # fmt: skip
+    """Fill in `listed` beside the first m places: their rows, the reason of each, and the source that added most."""
+    best, rows = listed[_PLACE, :m], listed[_ROW, :m]
     if linear:
         parts = contributions(w.features, theta, best, N_SOURCES)
     else:
@@ -142,7 +144,7 @@ def explain_places(
                 ranks[s, c] = w.ranks[s, best[c]]
         parts = fusion_shares(ranks, m, t.fusion)
     for c in range(m):
-        listed[_PLACE, c], rows[c], listed[_SOURCE, c] = best[c], w.rows[best[c]], 0
+        rows[c], listed[_SOURCE, c] = w.rows[best[c]], 0
         largest = np.float32(-np.inf)
         for s in range(N_SOURCES):
             if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
@@ -150,15 +152,15 @@ def explain_places(
     because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, t.recent_votes, rows, w.slot)
     for c in range(m):
         listed[_BECAUSE, c] = because[c]
-    return listed
 
 
 @entry()
 def _second(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, best: Int32Array,
     linear: Float64Array,
 ) -> Float32Array:  # fmt: skip
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     return second_features(list_items_at(b, t), user, w, best, linear)
@@ -185,7 +187,7 @@ class Recommender:
         self.items = items
         self.list_size = list_size
         self._chosen: bool | None = None
-        self.pinned: Float32Array | None = None
+        self._pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self.sequence: SequenceModel | None = None
         self.mix: Mix | None = None
@@ -211,6 +213,15 @@ class Recommender:
     def linear(self, serves: bool) -> None:
         self._chosen = serves
 
+    @property
+    def pinned(self) -> Float32Array | None:
+        """The weights a shop has set, if it has."""
+        return None if self._pinned is None else self._pinned[0]
+
+    @pinned.setter
+    def pinned(self, theta: Float32Array | None) -> None:
+        self._pinned = None if theta is None else np.stack([theta] * len(CONTEXTS))
+
     def completed(self, users: list[UserView]) -> list[UserView]:
         """Return the views with what the sequence model makes of them, where there is one."""
         return users if self.sequence is None else self.sequence.complete(users)
@@ -227,43 +238,47 @@ class Recommender:
         thorough
             Whether the second stage is asked, where there is one.
         """
-        block, vector, user = self._prepared(excluded), self._mixed_in(user), self._alone(user)
-        theta, linear = self._theta(user, len(vector) > 0)
-        second = self.second if thorough and linear and self.pinned is None else None
+        address, vector, user = self._prepared(excluded), self._mixed_in(user), self._alone(user)
+        theta, linear = self._theta(len(vector) > 0)
+        second = self.second if thorough and linear and self._pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
-        _, listed, scores = _rank(block, *user, linear, theta, k, final)
+        listed, scores = np.empty((4, k), np.int32), np.empty(k)
+        _, n = _rank(address, *user, linear, theta, final, listed, scores)
+        if n < k:
+            listed, scores = listed[:, :n].copy(), scores[:n]
         if not final:
             best = listed[_PLACE]
-            if second is not None and len(best):
-                m = min(len(best), MAX_CANDIDATES)
-                features = _second(block, *user, best[:m], scores[:m])
+            if second is not None and n:
+                m = min(n, MAX_CANDIDATES)
+                features = _second(address, *user, best[:m], scores[:m])
                 again = second.rerank(features, scores[:m].astype(np.float32))
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
                 best = best[order]
             best, scores = best[: self.list_size], scores[: self.list_size]
-            listed = _explain(block, *user, linear, theta, best)
+            listed = np.empty((4, len(best)), np.int32)
+            listed[_PLACE] = best
+            _explain(address, *user, linear, theta, listed)
         clear_exclusions(self._scratch, excluded)
         return Recommendation(Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE])
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        block, context, vector = self._prepared(excluded), context_of(user), self._mixed_in(user)
-        user = self._alone(user)
-        learned = self.items.ranker.serving[context]
-        n, listed, scores = _rank(block, *user, True, learned, max(self.list_size, MAX_CANDIDATES), False)
-        best = listed[_PLACE]
-        second = None
-        if self.second is not None and len(best):
+        address, context, vector = self._prepared(excluded), context_of(user), self._mixed_in(user)
+        user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
+        listed, scores = np.empty((4, k), np.int32), np.empty(k)
+        n, m = _rank(address, *user, True, self.items.ranker.serving, False, listed, scores)
+        best, second = listed[_PLACE, :m], None
+        if self.second is not None and m:
             top = best[:MAX_CANDIDATES]
-            features = _second(block, *user, top, scores[: len(top)])
+            features = _second(address, *user, top, scores[: len(top)])
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
-        by_weights = Blend(evidence.rows[best], scores)
+        by_weights = Blend(evidence.rows[best], scores[:m])
         return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, vector)
 
     def blended(self, orders: Orders) -> Blend:
@@ -308,22 +323,24 @@ class Recommender:
 
     def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        block, user = self._prepared(excluded), self._alone(user)
-        n, *_ = _rank(block, *user, True, self.items.ranker.serving[context_of(user)], 0, False)
+        address, user = self._prepared(excluded), self._alone(user)
+        n, _ = _rank(address, *user, True, self.items.ranker.serving, False, np.empty((4, 0), np.int32), np.empty(0))
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
-    def _theta(self, user: UserView, mixed: bool) -> tuple[Float32Array, bool]:
-        """Return the weights that serve, and whether they do: fusion's scores are no logits to be mixed with."""
-        if self.pinned is not None:
-            return self.pinned, True
-        return self.items.ranker.serving[context_of(user)], self.linear or mixed
+    def _theta(self, mixed: bool) -> tuple[Float32Array, bool]:
+        """Return both contexts' weights, and whether they serve: scores of fusion are no logits to be mixed with."""
+        if self._pinned is not None:
+            return self._pinned, True
+        return self.items.ranker.serving, self.linear or mixed
 
-    def _prepared(self, excluded: Int32Array) -> Int64Array:
+    def _prepared(self, excluded: Int32Array) -> int:
+        """Keep out the excluded rows; return the address of the list block."""
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        return self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
+        self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
+        return self._block.address
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""
@@ -335,8 +352,12 @@ class Recommender:
 
 def context_of(user: UserView) -> int:
     """Return which row of weights orders a list: for going on with a session, or for a new visit."""
-    continues = len(user.sessions) > 0 and user.sessions[-1] == user.session
-    return _CONTINUE if continues else _VISIT
+    return int(_context_of(user.sessions, user.session))
+
+
+@entry()
+def _context_of(sessions: Int32Array, session: int) -> int:
+    return _CONTINUE if len(sessions) > 0 and sessions[len(sessions) - 1] == session else _VISIT
 
 
 @entry()

@@ -22,7 +22,7 @@ from stream_rec.core.ranking.candidate_features import (
     text_features,
     user_features,
 )
-from stream_rec.core.ranking.select import best_of
+from stream_rec.core.ranking.select import best_logits
 from stream_rec.core.ranking.workspace import (
     ABSENT,
     COOC,
@@ -93,10 +93,10 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
 
 @inner()
 def propose_cooc(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill co-occurrence's list; `in_session` is flagged."""
+    """Fill co-occurrence's list."""
     w.list_sizes[COOC] = cooc_propose(
-        item.cooc, item.pair, item.listable, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched,
-        w.in_session, w.excluded, w.lists[COOC], w.list_scores[COOC],
+        item.cooc, item.pair, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched, w.excluded, w.lists[COOC],
+        w.list_scores[COOC],
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def rank_by_factors(f: FactorArrays, user: UserView, t: Tables, w: Workspace, n:
         every[c] = c
     factor_scores(f, w.z, w.rows, n, w.in_session, t.scalars[3], logits)
     best = w.places[FACTORS]
-    m = best_of(every, logits, n, best, w.list_scores[FACTORS])
+    m = best_logits(every, logits, n, best, w.list_scores[FACTORS])
     for r in range(m):
         w.ranks[FACTORS, best[r]] = r
         w.lists[FACTORS, r] = w.rows[best[r]]
@@ -181,7 +181,7 @@ def rank_by_sequence(model: OutputArrays, user: UserView, w: Workspace, n: int) 
     logits, known = np.empty(n), np.empty(n, np.int32)
     n_known = sequence_scores(model, user.vector, w.rows, n, known, logits)
     best = w.places[SEQUENCE]
-    m = best_of(known, logits, n_known, best, w.list_scores[SEQUENCE])
+    m = best_logits(known, logits, n_known, best, w.list_scores[SEQUENCE])
     for c in range(n):
         w.ranks[SEQUENCE, c] = ABSENT
     for r in range(m):

@@ -66,7 +66,7 @@ class Workspace(NamedTuple):
     places: Int32Array
     times: Int32Array
     lag: Int32Array
-    terms: Float32Array  # [TERM_IDS], zeros between calls
+    terms: Float32Array  # [TERM_IDS, 2], zeros between calls
 
 
 class ItemSide(NamedTuple):
@@ -110,5 +110,5 @@ def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
         np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
         np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
         np.zeros(shape, np.int32), np.zeros(shape), np.zeros(N_SOURCES, np.int32), np.zeros(shape, np.int32),
-        np.empty(MOST_CANDIDATES, np.int32), np.empty(MOST_CANDIDATES, np.int32), np.zeros(TERM_IDS, np.float32),
+        np.empty(MOST_CANDIDATES, np.int32), np.empty(MOST_CANDIDATES, np.int32), np.zeros((TERM_IDS, 2), np.float32),
     )  # fmt: skip

@@ -69,7 +69,9 @@ def test_best_of_any_values(values: list[float], k: int) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(values=st.lists(st.floats(5e-324, allow_nan=False) | near_normal, min_size=1, max_size=200), k=st.integers(1, 12))
+@given(
+    values=st.lists(st.floats(5e-324, allow_nan=False) | near_normal, min_size=1, max_size=200), k=st.integers(1, 12)
+)
 def test_the_best_reach_their_floor(values: list[float], k: int) -> None:
     k = min(k, len(values))
     floor = _floor(np.array(values), len(values), k)

@@ -10,6 +10,7 @@ from benchmarks.systems import NAIVE, Site
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 COMPACTED = {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"}
 CONFIGS = {"recommendations": STAMPED, "user_state": COMPACTED, "item_rows": COMPACTED, "items": COMPACTED}
+CONFIGS |= {"models": COMPACTED, "item_vectors": COMPACTED}
 
 
 def create_topics(site: Site, system: str) -> None:

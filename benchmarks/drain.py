@@ -12,6 +12,7 @@ import math
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,13 @@ class Drained:
         return self.events_total / max(1, self.lists)
 
 
-def drain(system: str, load: Load, site: Site, limit_s: float, broker_pid: int | None) -> Drained:
+def drain(
+    system: str, load: Load, site: Site, limit_s: float, broker_pid: int | None,
+    prepare: Callable[[], object] = lambda: None,
+) -> Drained:  # fmt: skip
     """Teach the system the warm-up, then let it drain the rest for `limit_s` at most, and read its lists back.
+
+    `prepare` is called once the topics exist, before the system starts.
 
     Raises
     ------
@@ -61,6 +67,7 @@ def drain(system: str, load: Load, site: Site, limit_s: float, broker_pid: int |
         The system ended, published nothing, or needed too long for the warm-up.
     """
     create_topics(site, system)
+    prepare()
     warm, rest = load.messages[: load.warm], load.messages[load.warm :]
     asyncio.run(preload(site.bootstrap, site.sources, warm or rest))
     process = START[system](site)

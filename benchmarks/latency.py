@@ -44,14 +44,14 @@ class Latency:
     late_p99_ms: float
 
 
-def measure_lists(site: Site, rate: float, seconds: float, first: int) -> Latency:
-    """Offer `rate` shop events a second to the worker of `site`, from event `first` of the shop on."""
-    watch = Watch(
-        site.bootstrap, site.topics["recommendations"], site.partitions, str(site.folder / f"seen-{rate:.0f}.json")
-    )
-    schedule = Schedule(
-        site.bootstrap, site.sources, site.partitions, rate, seconds, str(site.folder / f"sent-{rate:.0f}.json"), first
-    )
+def measure_lists(site: Site, rate: float, seconds: float, first: int, name: str = "") -> Latency:
+    """Offer `rate` shop events a second to the worker of `site`, from event `first` of the shop on.
+
+    `name` tells two runs of one rate apart.
+    """
+    seen, sent = (str(site.folder / f"{what}-{rate:.0f}{name}.json") for what in ("seen", "sent"))
+    watch = Watch(site.bootstrap, site.topics["recommendations"], site.partitions, seen)
+    schedule = Schedule(site.bootstrap, site.sources, site.partitions, rate, seconds, sent, first)
     return _measure(watch, schedule, site)
 
 

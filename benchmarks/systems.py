@@ -54,20 +54,38 @@ class Site:
         """What the system printed."""
         return self.folder / "log.txt"
 
+    @property
+    def encoder_log(self) -> Path:
+        """What its encoder printed, where it has one."""
+        return self.folder / "encoder.txt"
+
 
 def start_batched(site: Site, ranking: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
     """Start the worker, with its default settings but those of `ranking`."""
     (site.folder / "worker").mkdir(exist_ok=True)
     settings = {
-        env_name("kafka", "bootstrap"): site.bootstrap,
+        **_where(site),
         env_name("kafka", "group"): site.group,
-        env_name("kafka", "partitions"): str(site.partitions),
         env_name("worker", "data_dir"): str(site.folder / "worker"),
         env_name("worker", "metrics_port"): "0",
-        **{env_name("topics", setting): name for setting, name in site.topics.items()},
         **{env_name("ranking", setting): value for setting, value in ranking.items()},
     }
     return _spawn([sys.executable, "-m", "stream_rec", "worker"], site.log, settings)
+
+
+def start_encoder(site: Site, models: Path) -> subprocess.Popen[bytes]:
+    """Start the encoder of a registry."""
+    settings = {**_where(site), env_name("encoder", "models"): str(models)}
+    return _spawn([sys.executable, "-m", "stream_rec", "encoder"], site.encoder_log, settings)
+
+
+def _where(site: Site) -> dict[str, str]:
+    """Return the settings of a site that every process shares."""
+    return {
+        env_name("kafka", "bootstrap"): site.bootstrap,
+        env_name("kafka", "partitions"): str(site.partitions),
+        **{env_name("topics", setting): name for setting, name in site.topics.items()},
+    }
 
 
 def start_naive(site: Site) -> subprocess.Popen[bytes]:

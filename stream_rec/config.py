@@ -28,6 +28,7 @@ from stream_rec.core.parameters import (
 )
 from stream_rec.core.presets import DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.mixing import Mix, split_pinned
 from stream_rec.core.types import LIST_SIZE
 from stream_rec.errors import ConfigError
 
@@ -62,6 +63,10 @@ class TopicSettings(Section):
     items: str = Field("items", min_length=1, description="The catalogue; key = item_id, compacted.")
     item_deltas: str = Field("item-deltas", min_length=1, description="What users' events mean to items, by shard.")
     item_rows: str = Field("item-rows", min_length=1, description="Learned item rows, by shard, compacted.")
+    item_vectors: str = Field(
+        "item-vectors", min_length=1, description="Rows of the sequence model by version and item, compacted."
+    )
+    models: str = Field("models", min_length=1, description="Which version of a model is to serve; key = its name.")
     user_state: str = Field("user-state", min_length=1, description="Changelog of the user stores, compacted.")
     recommendations: str = Field("recommendations", min_length=1, description="The lists; key = user_id, compacted.")
     dead_letter: str = Field("dead-letter", min_length=1, description="Records that break the contract, with reasons.")
@@ -82,6 +87,9 @@ class WorkerSettings(Section):
     )
     sweep_interval_ms: int = Field(1000, ge=10, description="How often ended sessions are looked for.")
     sweep_users: int = Field(500, ge=1, description="Most users refreshed per sweep and partition.")
+    refresh_users_per_s: float = Field(
+        100.0, gt=0, description="Users whose list is made anew a second when another model serves: 0.3 ms each."
+    )
     idle_user_days: int = Field(365, ge=1, description="A user silent this long is forgotten, with their list.")
     user_cache_users: int = Field(20_000, ge=1, description="Users kept decoded in memory.")
     foreign_partition_is_dead: bool = Field(
@@ -123,16 +131,30 @@ class RankingSettings(Section):
     cascade_users: int = Field(
         64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
     )
-    models: str = Field(
-        "", description="Folder of a registry of sequence models, whose live version serves; empty = no such model."
+    model_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the users, by a hash of their id, whose lists such a model helps to make; the others' "
+        "hit rate is counted apart.",
     )
     pinned: str = Field(
-        "", description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; empty = learned."
+        "",
+        description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; or of the sequence model and "
+        "what all others make, blend=0.9,sequence=0.1; empty = learned.",
+    )
+    sequence: Literal["learned", "rerank"] = Field(
+        "learned",
+        description="A sequence model is one more source, whose weight is learned, or it alone orders the best of the "
+        "others (rerank).",
     )
 
-    def pinned_weights(self) -> tuple[tuple[str, float], ...]:
-        """Return (source, weight) as pinned; raises ConfigError where it is not name=number."""
-        return parse_weights(self.pinned, env_name("ranking", "pinned"))
+    def fusion(self) -> tuple[tuple[tuple[str, float], ...], Mix | None]:
+        """Return (source, weight) as pinned, and how the sequence model is mixed in; raises ConfigError."""
+        weights = dict(parse_weights(self.pinned, env_name("ranking", "pinned")))
+        sources, mix = split_pinned(weights, self.sequence == "rerank")
+        pinned_weights(sources)
+        return tuple(sources.items()), mix
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -180,6 +202,16 @@ class ItemPlaneSettings(Section):
     flush_bytes_per_s: int = Field(4_000_000, ge=10_000, description="Row bytes per second; the interval grows to fit.")
 
 
+class EncoderSettings(Section):
+    """The process that writes items' rows of the sequence model."""
+
+    models: Path = Field(Path("data/models"), description="Folder of the registry that versions are announced from.")
+    batch_items: int = Field(64, ge=1, le=100_000, description="Items encoded and written at once.")
+    encoding: Literal["int8", "fp16"] = Field(
+        "int8", description="Numbers of a row on the wire: int8 is half of fp16; docs/measurements.md has the loss."
+    )
+
+
 class KafkaEmbeddedSettings(Section):
     """The broker of `stream-rec kafka start`: real Kafka on this machine, for a laptop and the tests."""
 
@@ -202,6 +234,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     ranking: RankingSettings = RankingSettings()
     item_plane: ItemPlaneSettings = ItemPlaneSettings()
+    encoder: EncoderSettings = EncoderSettings()
     kafka_embedded: KafkaEmbeddedSettings = KafkaEmbeddedSettings()
 
     @classmethod
@@ -282,7 +315,7 @@ def load(config: Path | None = None, **sections: dict[str, Any]) -> Settings:
         where = os.environ.get(CONFIG_VARIABLE, "environment")
         raise ConfigError(f"{where}: need valid TOML; got {error}. See docs/settings.md.") from error
     settings.ranking.chosen_preset()
-    pinned_weights(dict(settings.ranking.pinned_weights()))
+    settings.ranking.fusion()
     return settings
 
 

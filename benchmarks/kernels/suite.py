@@ -16,6 +16,7 @@ from benchmarks.kernels.second_stage import cascade_over
 from benchmarks.kernels.stages import stage_us
 from benchmarks.kernels.timing import least_us
 from benchmarks.kernels.visitors import visitors
+from stream_rec.core.features import SECOND_FEATURES
 from stream_rec.core.presets import PRESETS
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.types import LIST_SIZE, NO_ROWS, UserView
@@ -104,7 +105,7 @@ def _second_stage(
     recommender: Recommender, users: list[UserView], without_us: float, seconds: float
 ) -> tuple[float, float]:
     """Return what the second stage adds to `without_us`, and its forest alone."""
-    recommender.second = cascade_over(np.zeros((1, 33), np.float32), recommender.items.preset)
+    recommender.second = cascade_over(np.zeros((1, len(SECOND_FEATURES)), np.float32), recommender.items.preset)
     looks = [look for user in users if (look := recommender.look(user, NO_ROWS).second) is not None]
     cascade = cascade_over(np.concatenate([look.features for look in looks]), recommender.items.preset)
     recommender.second = cascade

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from stream_rec.adapters.log_replay import BOOTSTRAP_TIMEOUT_MS
+from stream_rec.adapters.topic_reader import TopicReader
 from stream_rec.core.dead_letters import StoredDeadLetter, decode
-from stream_rec.errors import ConfigError
-
-POLL_MS = 500
-PATIENCE_POLLS = 20
-"""Empty polls in a row (10 s) after which the rest of the topic is given up."""
 
 
 @dataclass(slots=True)
@@ -40,47 +36,13 @@ def read_letters(bootstrap: str, topic: str, newest: int | None = None) -> list[
     ConfigError
         No broker answers, or there is no such topic.
     """
-    from kafka import KafkaConsumer, TopicPartition
-    from kafka.errors import KafkaError
-
+    reader = TopicReader(bootstrap, [topic], newest)
     try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
-        )
-    except (KafkaError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"kafka.bootstrap: need a broker that answers at {bootstrap}; got {error!r}. "
-            "Start one with `stream-rec kafka start`."
-        ) from error
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            raise ConfigError(f"topic {topic}: need it to exist; got none. Run `stream-rec topics create`.")
-        records = sorted(_records(consumer, partitions, newest), key=lambda record: record.timestamp)
+        records = sorted(reader.read_to_the_end(), key=lambda record: record.timestamp)
     finally:
-        consumer.close()
+        reader.close()
     kept = records if newest is None else records[max(0, len(records) - newest) :]
     return [decode(record.key, record.value, record.headers or ()) for record in kept]
-
-
-def _records(consumer: Any, partitions: list[Any], newest: int | None) -> Iterator[Any]:
-    """Yield what lies between the first and the present end of each partition."""
-    consumer.assign(partitions)
-    first, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-    for partition in partitions:
-        start = first[partition] if newest is None else max(first[partition], ends[partition] - newest)
-        consumer.seek(partition, start)
-    empty_polls = 0
-    while any(consumer.position(partition) < ends[partition] for partition in partitions):
-        fetched = consumer.poll(timeout_ms=POLL_MS)
-        empty_polls = 0 if fetched else empty_polls + 1
-        if empty_polls > PATIENCE_POLLS:
-            raise ConfigError("dead-letter: need a broker that goes on answering; got none for 10 s. Try again.")
-        for partition, records in fetched.items():
-            yield from (record for record in records if record.offset < ends[partition])
 
 
 def send_again(producer: Any, letters: Iterable[StoredDeadLetter]) -> RetryReport:

@@ -16,6 +16,7 @@ IN_FLIGHT_RECORDS = 20_000
 """Sent and not yet acknowledged; with 300 bytes an event about 6 MB."""
 LINGER_MS = 20
 BATCH_BYTES = 256 * 1024
+REQUEST_BYTES = 11 * 1024 * 1024  # what the topics take; the announcement of a model is large
 BOOTSTRAP_TIMEOUT_MS = 10_000
 
 
@@ -82,6 +83,7 @@ def open_producer(bootstrap: str, client_id: str, linger_ms: int = 0) -> Any:
             compression_type="lz4",
             linger_ms=linger_ms,
             batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES,
             allow_auto_create_topics=False,
             bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
             max_block_ms=BOOTSTRAP_TIMEOUT_MS,

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stream_rec.core.arms import ARMS
 from stream_rec.core.rounds import RoundStats
 
 
@@ -35,6 +36,8 @@ METRICS = (
     MetricSpec("catalogue_refused", "counter", "Records of items that could not be used, by reason.", ("reason",)),
     MetricSpec("foreign_partition_events", "counter", "Events on another partition than murmur2(key) names."),
     MetricSpec("lists", "counter", "Lists published (after events and by the sweep)."),
+    MetricSpec("refreshed_lists", "counter", "... of them made anew because another model serves, or knows more."),
+    MetricSpec("refresh_partitions_left", "gauge", "Partitions whose users wait for lists of the model that serves."),
     MetricSpec("rounds", "counter", "Rounds whose effects are durable."),
     MetricSpec("round_events", "histogram", "Events per round.", (), _ROUND_EVENTS),
     MetricSpec("stage_seconds", "counter", "Time spent by stage: decode learn rank outputs changelog.", ("stage",)),
@@ -42,6 +45,14 @@ METRICS = (
     MetricSpec("looks", "counter", "Item lines that could be looked up in the user's last published list."),
     MetricSpec("hits", "counter", "Looks found, by list: served or popular.", ("list",)),
     MetricSpec("reciprocal_ranks", "counter", "Sum of 1/rank of the looks found, by list.", ("list",)),
+    MetricSpec(
+        "model_looks",
+        "counter",
+        "The same looks while a sequence model serves, by arm: of users with it, without.",
+        ("arm",),
+    ),
+    MetricSpec("model_hits", "counter", "... of which found, by arm.", ("arm",)),
+    MetricSpec("model_reciprocal_ranks", "counter", "Sum of 1/rank of those found, by arm.", ("arm",)),
     MetricSpec("coalesced_looks", "counter", "Looks whose user had an earlier event in the same round."),
     MetricSpec("coalesced_hits", "counter", "... of which found in the served list."),
     MetricSpec("fresh_looks", "counter", "Events ranked just before learning, by every ranker; they train the ranker."),
@@ -77,6 +88,20 @@ METRICS = (
         ("version",),
     ),
     MetricSpec("sequence_coverage", "gauge", "Share of the listable items that the sequence model knows."),
+    MetricSpec(
+        "sequence_data_age_seconds",
+        "gauge",
+        "Event time between the last event the serving version learned and the newest one applied here.",
+    ),
+    MetricSpec(
+        "sequence_agreement",
+        "gauge",
+        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained.",
+    ),
+    MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
+    MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
+    MetricSpec("sequence_arriving_items", "gauge", "Items that have come of the version that is to serve next."),
+    MetricSpec("item_vectors_refused", "counter", "Records of item-vectors that could not be used."),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -156,6 +181,8 @@ class Metrics:
         self.put("sequence_model", 0.0, version="none")
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
+        for name in ("model_looks", "model_hits", "model_reciprocal_ranks"):
+            self._add_each(name, "arm", dict.fromkeys(ARMS, 0))
 
     def _build(self, spec: MetricSpec) -> Counter | Gauge | Histogram | BulkHistogram:
         name = PREFIX + spec.name
@@ -204,19 +231,34 @@ class Metrics:
         self._add_each("stage_seconds", "stage", stats.stage_seconds)
         self.add("foreign_partition_events", stats.foreign_partition)
         self.add("lists", stats.lists)
+        self.add("refreshed_lists", stats.refreshed)
         self.add("looks", stats.looks)
         self.add("hits", stats.hits, list="served")
         self.add("hits", stats.popular_hits, list="popular")
         self.add("reciprocal_ranks", stats.reciprocal_ranks, list="served")
         self.add("reciprocal_ranks", stats.popular_reciprocal_ranks, list="popular")
+        self._add_each("model_looks", "arm", stats.arm_looks)
+        self._add_each("model_hits", "arm", stats.arm_hits)
+        self._add_each("model_reciprocal_ranks", "arm", stats.arm_reciprocal_ranks)
         self.add("fresh_looks", stats.fresh_looks)
         self.add("fresh_reciprocal_ranks", stats.linear_reciprocal_ranks, ranker="linear")
         self.add("fresh_reciprocal_ranks", stats.fusion_reciprocal_ranks, ranker="fusion")
+        self.add("embedded_users", stats.embedded)
+        self.add("embed_seconds", stats.embed_seconds)
         self.add("gradient_bytes", stats.gradient_bytes)
         self.add("gradients_dropped", stats.gradients_dropped)
         self.put("linear_serves", float(stats.linear_serves))
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)
+
+    def model_serves(self, version: str, coverage: float, newest_event_ms: int, facts: Mapping[str, float]) -> None:
+        """Show which version of the sequence model serves, and what its announcement says of it."""
+        self.clear("sequence_model")
+        self.put("sequence_model", 1.0, version=version)
+        self.put("sequence_coverage", coverage)
+        learned_until_ms = facts.get("learned_until_ms", newest_event_ms)
+        self.put("sequence_data_age_seconds", max(0.0, newest_event_ms - learned_until_ms) / 1000)
+        self.put("sequence_agreement", facts.get("agreement", 0.0))
 
     def _add_each(self, name: str, label: str, amounts: Mapping[str, float]) -> None:
         for value, amount in amounts.items():

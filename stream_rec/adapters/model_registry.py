@@ -49,6 +49,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any]
     files: dict[str, StoredFile]
 
+    @property
+    def learned_until_ms(self) -> int:
+        """Time of the last event it learned from; 0 where that is not said."""
+        return int(self.data.get("learned_until_ms", 0))
+
+    @property
+    def agreement(self) -> float:
+        """Share of the teacher's 20 best items that are the student's, too; 0 where that was not measured."""
+        return float(self.metrics.get("agreement", 0.0))
+
 
 class Decision(msgspec.Struct, frozen=True):
     """Why the live version changed, or did not. `numbers`: the hit rates of both, as far as known."""
@@ -166,24 +176,27 @@ class ModelRegistry:
 
     def rollback(self, reason: str) -> Decision:
         """Make the version live again that was so before the live one."""
-        before = self._before()
+        before = self.version_before()
+        if before is None:
+            raise ConfigError(
+                f"{self.folder / REGISTRY}: need a version before the live one; got "
+                f"{self.state().live or 'none'}. Promote one by name."
+            )
         self.tables(before)
         return self._decide("rollback", before, {}, reason, live=before)
 
-    def _before(self) -> str:
-        """Return the version before the live one: promotions stack up, a rollback takes the last one off."""
+    def version_before(self) -> str | None:
+        """Return the version that was live before the live one, `None` if there is none.
+
+        Promotions stack up, a rollback takes the last one off.
+        """
         stack: list[str] = []
         for decision in self.state().decisions:
             if decision.action == "promote" and stack[-1:] != [decision.version]:
                 stack.append(decision.version)
             elif decision.action == "rollback":
                 stack.pop()
-        if len(stack) < 2:
-            raise ConfigError(
-                f"{self.folder / REGISTRY}: need a version before the live one; got {', '.join(stack) or 'none'}. "
-                "Promote one by name."
-            )
-        return stack[-2]
+        return stack[-2] if len(stack) > 1 else None
 
     def _decide(
         self,

@@ -47,6 +47,8 @@ def plans(settings: Settings) -> list[TopicPlan]:
         TopicPlan(names.items, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
         TopicPlan(names.item_deltas, {"retention.ms": str(7 * DAY_MS), "max.message.bytes": str(VALUE_BYTES)}),
         TopicPlan(names.item_rows, {**compact, "max.message.bytes": str(VALUE_BYTES)}),
+        TopicPlan(names.item_vectors, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
+        TopicPlan(names.models, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
         # the lag keeps what a restore needs to tell a returned zombie's record from the owner's
         TopicPlan(names.user_state, {**compact, "min.compaction.lag.ms": str(HOUR_MS)}),
         TopicPlan(names.recommendations, compact),

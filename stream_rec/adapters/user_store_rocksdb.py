@@ -15,7 +15,7 @@ from typing import cast
 from rocksdict import BlockBasedOptions, Cache, DbClosedError, DBCompressionType, Options, Rdict, RdictIter, WriteBatch
 
 from stream_rec.core.rounds import Put
-from stream_rec.core.state.user_codec import deadline_key, parse_deadline_key
+from stream_rec.core.state.user_codec import deadline_key, head_key, parse_deadline_key
 from stream_rec.core.state.user_store import CLUSTER_KEY, POSITION_KEY
 from stream_rec.errors import ConfigError, CorruptStateError, StateError
 
@@ -120,6 +120,11 @@ class RocksUserStore:
             return []
         end = deadline_key(before_ms + 1, b"")
         return [parse_deadline_key(key) for key, _ in _read_page(self._db.iter(), b"d", end, limit)]
+
+    def users_after(self, user_id: bytes, limit: int) -> list[bytes]:
+        """Return up to `limit` user ids behind `user_id`, in the order of their bytes."""
+        page = _read_page(self._db.iter(), head_key(user_id) + b"\0", _behind(head_key(b"")), limit)
+        return [key[1:] for key, _ in page]
 
     def write(self, puts: Sequence[Put], position: int) -> None:
         """Apply all puts, in order, and the position, or nothing of them: one WriteBatch."""

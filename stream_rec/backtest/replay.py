@@ -14,6 +14,7 @@ from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, Preset
 from stream_rec.core.ranking.cascade import new_cascade
+from stream_rec.core.ranking.mixing import Mix
 from stream_rec.core.ranking.second_stage import Frozen
 from stream_rec.core.ranking.tree_fit import fit_forest
 from stream_rec.core.rounds import RoundResult, RoundStats
@@ -50,6 +51,8 @@ class BacktestSettings:
     cascade: bool = True
     refresh_ms: int = 7 * DAY_MS
     pinned: tuple[tuple[str, float], ...] = ()
+    mix: Mix | None = None
+    model_share: float = 1.0
 
 
 class Promotion(NamedTuple):
@@ -92,6 +95,8 @@ class Backtest:
             fresh_every=settings.fresh_every,
             thorough_users=EVERYBODY,
             pinned=settings.pinned,
+            mix=settings.mix,
+            model_share=settings.model_share,
             idle_user_ms=NEVER_MS,
             refresh_ms=settings.refresh_ms,
         )
@@ -177,6 +182,8 @@ class Backtest:
         self.stats.duplicates += result.stats.duplicates
         self.stats.dead += result.stats.dead
         self.stats.gradient_bytes += result.stats.gradient_bytes
+        self.stats.arm_looks += result.stats.arm_looks
+        self.stats.arm_hits += result.stats.arm_hits
 
     def _apply_next_frame(self) -> None:
         self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)

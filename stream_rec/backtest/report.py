@@ -18,7 +18,7 @@ def tables_of(figures: dict[str, Any]) -> list[Table]:
         return [table_of_published(figures)]
     return [
         table_of(figures),
-        *([table_of_model(figures["model"])] if "model" in figures else []),
+        *([table_of_model(figures["model"]), table_of_lists(figures["model"])] if "model" in figures else []),
         *([table_of_methods(figures["comparison"])] if "comparison" in figures else []),
     ]
 
@@ -31,16 +31,32 @@ def table_of_model(model: dict[str, Any]) -> Table:
     for group, figures in model["last_half"].items():
         for name in ("hr@20", "mrr@20"):
             one = figures[name]
-            mean, low, high = (f"{one['difference'][part]:+.4f}" for part in ("mean", "low", "high"))
             table.add_row(
                 group,
                 f"{figures['n']:,}",
                 name,
                 f"{one['with']:.4f}",
                 f"{one['without']:.4f}",
-                f"{mean} [{low}, {high}]",
+                _interval(one["difference"]),
             )
     return table
+
+
+def table_of_lists(model: dict[str, Any]) -> Table:
+    """Return every list the sequence model can make, beside the one without it."""
+    table = Table(title=f"lists of {model['version']}, last half", caption="differences to the list without the model")
+    for column in ("list", "n", "HR@20", "difference", "MRR@20", "difference"):
+        table.add_column(column, justify="left" if column == "list" else "right")
+    for name, figures in model["lists"].items():
+        hits, ranks = figures["hr@20"], figures["mrr@20"]
+        cells = [cell for one in (hits, ranks) for cell in (f"{one['with']:.4f}", _interval(one["difference"]))]
+        table.add_row(name, f"{figures['n']:,}", *cells)
+    return table
+
+
+def _interval(difference: dict[str, float]) -> str:
+    mean, low, high = (f"{difference[part]:+.4f}" for part in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def table_of(figures: dict[str, Any]) -> Table:

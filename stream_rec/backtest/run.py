@@ -25,13 +25,25 @@ from stream_rec.backtest.published import run_published
 from stream_rec.backtest.records import LogRecord
 from stream_rec.backtest.replay import Backtest, BacktestSettings, counts
 from stream_rec.backtest.scorer import LIST, TRACEABLE, Scorer
-from stream_rec.backtest.sequence import ChosenModel, difference_of, events_before, load_model
-from stream_rec.backtest.walk import Places
+from stream_rec.backtest.sequence import (
+    LEARNED,
+    RERANKED,
+    WITHOUT,
+    ChosenModel,
+    arms_of,
+    difference_of,
+    events_before,
+    figures_of_lists,
+    lists_as_source,
+    lists_beside,
+    load_model,
+)
 from stream_rec.core.looks import Observer
 from stream_rec.core.parameters import Parameters, format_parameters, preset_named, with_parameters
 from stream_rec.core.presets import DAY_MS, DEFAULT_PRESET, Preset
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.mixing import RERANK, split_pinned
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
@@ -70,6 +82,7 @@ class BacktestRequest:
     every: int = 1
     test: Path | None = None
     model: ChosenModel | None = None
+    model_share: float = 1.0
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -100,7 +113,8 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         fresh_every=request.every,
         cascade=request.cascade,
         refresh_ms=request.refresh_days * DAY_MS,
-        pinned=request.pin,
+        pinned=request.pin if request.model is None else (),
+        model_share=request.model_share,
     )
     if request.report:
         _writable(request.report).close()  # an hour's run is not to end with a path that cannot be written
@@ -110,10 +124,12 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
             for path in (request.trace, request.lists, request.explain)
         )
         scorer = Scorer(len(events), items, settings.exclude == "had", trace, request.trace_source)
-        keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had")
+        others = lists_as_source(request.pin) if request.model else None
+        keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had", others)
         observer: Observer = keeper
         if explained is not None:
-            observer = Explainer(keeper, items, pinned_weights(dict(request.pin)) if request.pin else None, explained)
+            pinned = pinned_weights(dict(settings.pinned)) if settings.pinned else None
+            observer = Explainer(keeper, items, pinned, explained)
         promotion = load_model(request.model, items, preset.sequence, events) if request.model else None
         backtest = Backtest(settings, preset, items, observer, promotion)
         started, cpu_started = perf_counter(), process_time()
@@ -135,11 +151,9 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     if request.model:
         figures["model"] = {
             "version": request.model.version,
-            "last_half": difference_of(
-                events, keeper.places, _places_without_model(request, settings, preset, events, progress),
-                events_before(events),
-            ),
-        }  # fmt: skip
+            "arms": arms_of(backtest.stats),
+            **_beside_others(request, settings, preset, events, keeper, progress),
+        }
     if request.compare or request.report:
         comparison = compare(events, preset, settings.exclude, keeper.places, cpu_seconds, progress)
         figures["comparison"] = comparison.as_dict()
@@ -150,16 +164,28 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
     return figures
 
 
-def _places_without_model(
-    request: BacktestRequest, settings: BacktestSettings, preset: Preset, events: list[LogEvent], progress: Progress
-) -> Places:
-    """Replay the log once more, without the sequence model."""
+def _beside_others(
+    request: BacktestRequest,
+    settings: BacktestSettings,
+    preset: Preset,
+    events: list[LogEvent],
+    learned: PlaceKeeper,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Replay the log once more, the sequence model no source; return how all its lists do against those without it."""
+    assert request.model is not None
     items = ItemTable(preset)
     if request.items is not None:
         load_catalogue(read_catalogue(request.items, request.items_columns), items)
-    keeper = PlaceKeeper(None, len(events), settings.exclude == "had")
-    Backtest(settings, preset, items, keeper).run(progress(events), _list_writer(None))
-    return keeper.places
+    promotion = load_model(request.model, items, preset.sequence, events)
+    others = lists_beside(request.pin, promotion.model, preset.sequence.reranked)
+    keeper = PlaceKeeper(None, len(events), settings.exclude == "had", others)
+    Backtest(replace(settings, mix=RERANK), preset, items, keeper, promotion).run(progress(events), _list_writer(None))
+    places = {LEARNED: learned.places, RERANKED: keeper.places, **learned.places_of, **keeper.places_of}
+    return {
+        "last_half": difference_of(events, places[LEARNED], places[WITHOUT], events_before(events)),
+        "lists": figures_of_lists(events, places),
+    }
 
 
 def _published(request: BacktestRequest, test: Path, preset: Preset, progress: Progress) -> dict[str, Any]:
@@ -194,6 +220,8 @@ def _preset(request: BacktestRequest) -> Preset:
         raise ConfigError(
             f"--trace-source: need one of {', '.join(TRACEABLE)}; got {request.trace_source!r}. Choose one."
         )
+    if request.model is None and split_pinned(dict(request.pin), rerank=False)[1] is not None:
+        raise ConfigError("--pin: need --model where blend is named; got none. Name a version, or pin single sources.")
     preset = preset_named(request.preset, "--preset")
     if request.repeats == "excluded":
         preset = replace(preset, history_events=EXCLUDED_HISTORY_EVENTS)

@@ -27,6 +27,7 @@ COMMANDS = {
     "tune": "Find the preset and the parameters that suit a log, on its first half only.",
     "train": "Train the sequence model on a log and put it into the registry.",
     "models": "List, show, promote or roll back trained models.",
+    "encoder": "Write the live model's rows of all items to Kafka, for the workers.",
     "shop": "Write a generated shop's log to a file.",
     "dead-letters": "List the records that broke the contract, or send them again.",
     "bench": "Measure the worker against a plain Faust agent, or the kernels alone.",

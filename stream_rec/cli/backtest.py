@@ -51,7 +51,13 @@ def command(
     refresh_days: Annotated[
         int, typer.Option(min=0, help="Make the lists of users who are away anew so often; 0 = never.")
     ] = 7,
-    pin: Annotated[str, typer.Option(help="Weights of sources instead of learned ones: cooc=0.7,own=0.3.")] = "",
+    pin: Annotated[
+        str,
+        typer.Option(
+            help="Weights of sources instead of learned ones: cooc=0.7,own=0.3; with --model, "
+            "those of the pinned list: blend=0.9,sequence=0.1."
+        ),
+    ] = "",
     explain: Annotated[
         Path | None, typer.Option(help="Write what each source added to each item's score, one JSON line per event.")
     ] = None,
@@ -72,6 +78,9 @@ def command(
     models: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the registry of models.")] = Path(
         "data/models"
     ),
+    model_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the users that get the model; both are counted.")
+    ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
@@ -108,6 +117,7 @@ def command(
         report=report,
         test=test,
         model=ChosenModel(model, models) if model else None,
+        model_share=model_share,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:

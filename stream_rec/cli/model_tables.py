@@ -22,13 +22,16 @@ def wide_console() -> Console:
 
 def versions_table(manifests: Sequence[Manifest], live: str | None) -> Table:
     """Return one line per version; the live one is marked."""
-    table = Table("version", "live", "created", "log", "learned", "until", "items", "HR@20", "discovery", "code")
+    table = Table(
+        "version", "live", "created", "from", "log", "learned", "until", "items", "HR@20", "discovery", "code"
+    )
     for one in manifests:
         figures = one.metrics.get("student", {})
         table.add_row(
             one.version,
             "yes" if one.version == live else "",
             one.created,
+            str(one.data.get("warm_from") or ""),
             str(one.data.get("log", "")),
             f"{one.data.get('learned', 0):,}",
             _day(one.data.get("learned_until_ms")),
@@ -54,6 +57,8 @@ def figures_table(manifest: Manifest) -> Table:
                 f"{figures['hr20_discovery']:.4f} ({figures['n_discovery']:,})",
                 f"{figures['hr20_cold']:.4f} ({figures['n_cold']:,})",
             )
+    if "agreement" in manifest.metrics:
+        table.caption = f"{manifest.metrics['agreement']:.1%} of the teacher's 20 best items are the student's, too"
     return table
 
 

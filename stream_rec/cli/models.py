@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Models
+from stream_rec.cli.options import Announce, ConfigFile, Models
 
 if TYPE_CHECKING:
     from stream_rec.adapters.model_registry import Decision
@@ -70,9 +70,14 @@ def show(version: Version, out: Models = Path("data/models"), as_json: AsJson = 
 
 @app.command()
 def promote(
-    version: Version, out: Models = Path("data/models"), reason: Reason = "asked for", as_json: AsJson = False
+    version: Version,
+    out: Models = Path("data/models"),
+    reason: Reason = "asked for",
+    tell: Announce = True,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a version live, whatever its figures say; the decision keeps those of both."""
+    """Make a version live, whatever its figures say; the decision keeps those of both. Workers are told."""
     from stream_rec.adapters.model_registry import ModelRegistry
 
     registry = ModelRegistry(out)
@@ -81,14 +86,35 @@ def promote(
     figures = {name: registry.manifest(one).metrics.get("student", {}).get("hr20") for name, one in names.items()}
     numbers = {name: float(value) for name, value in figures.items() if value is not None}
     _say(registry.promote(version, numbers, reason), as_json)
+    if tell:
+        announce(out, config)
 
 
 @app.command()
-def rollback(out: Models = Path("data/models"), reason: Reason = "asked for", as_json: AsJson = False) -> None:
-    """Make the version live that was so before the live one."""
+def rollback(
+    out: Models = Path("data/models"),
+    reason: Reason = "asked for",
+    tell: Announce = True,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the version live that was so before the live one. Workers are told, and have its rows still."""
     from stream_rec.adapters.model_registry import ModelRegistry
 
     _say(ModelRegistry(out).rollback(reason), as_json)
+    if tell:
+        announce(out, config)
+
+
+@app.command("announce")
+def announce(out: Models = Path("data/models"), config: ConfigFile = None) -> None:
+    """Tell workers and encoder which version is live: after a promotion that could not, or a new cluster."""
+    from stream_rec.adapters.model_announcements import announce as send
+    from stream_rec.adapters.model_registry import ModelRegistry
+    from stream_rec.config import load
+
+    announcement = send(load(config), ModelRegistry(out))
+    typer.echo(f"announced {announcement.live.vectors}", err=True)
 
 
 def _say(decision: Decision, as_json: bool) -> None:

@@ -34,3 +34,7 @@ Parameters = Annotated[
 ]
 
 Models = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the registry of models.")]
+
+Announce = Annotated[
+    bool, typer.Option("--announce/--no-announce", help="Tell the workers, by the topic `models`, what is live now.")
+]

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Models
+from stream_rec.cli.options import Announce, ConfigFile, Models
+from stream_rec.cli.training_input import from_files, from_topics, since_of
 
 if TYPE_CHECKING:
     from stream_rec.roles.trainer import TrainOutcome
 
 
 def command(
-    log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
+    log: Annotated[Path | None, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")] = None,
+    from_topic: Annotated[
+        bool, typer.Option("--from-topic", help="Read the topics instead of LOG: all they hold at the start.")
+    ] = False,
     items: Annotated[
         Path | None, typer.Option(help="Catalogue: CSV or JSONL with item_id, title, category; else ids only.")
     ] = None,
@@ -35,15 +39,30 @@ def command(
         str | None, typer.Option("--min", help="Drop lines whose COLUMN is below NUMBER: Rating=4.")
     ] = None,
     out: Models = Path("data/models"),
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|SHARE",
+            help="Learn from events since then only: 2026-03-01, ms, or a share of the log. "
+            "With --warm-from, by default since what that version learned last.",
+        ),
+    ] = None,
+    warm_from: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Go on from this version: a fine-tune of the student.")
+    ] = None,
     until: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the log that exists; the rest is not looked at.")
     ] = 1.0,
     train: Annotated[
-        float, typer.Option("--train", min=0.0, max=1.0, help="Share of that part to learn from, the oldest.")
-    ] = 0.95,
+        float | None,
+        typer.Option("--train", min=0.0, max=1.0, help="Share to learn from, the oldest: 0.95; 0.8 of a fine-tune."),
+    ] = None,
     test: Annotated[
-        float, typer.Option("--test", min=0.0, max=1.0, help="Share of that part behind the figures, the newest.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            "--test", min=0.0, max=1.0, help="Share behind the figures, the newest: 0.05; 0.2 of a fine-tune's."
+        ),
+    ] = None,
     test_events: Annotated[int, typer.Option(min=1, help="Events sampled from it.")] = 15_000,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs for each model.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model, on one thread.")] = 0,
@@ -54,19 +73,25 @@ def command(
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of torch; 0 = one per core, for a machine that does nothing else.")
     ] = 1,
+    tell: Announce = False,
+    kafka: Annotated[str | None, typer.Option(help="Brokers, HOST:PORT,HOST:PORT; else the setting.")] = None,
+    config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
-    """Train the sequence model on LOG: teacher, distilled student, tables; put them into the registry as a new version.
+    """Train the sequence model on LOG or the topics; put teacher, student, tables into the registry as a new version.
 
     Stopped at any moment, the same command goes on where it was. The version's folder has the report.
     """
     import json
     from dataclasses import replace
 
-    from stream_rec.backtest.catalogue import parse_items_columns, read_catalogue
-    from stream_rec.backtest.event_log import read_log
     from stream_rec.backtest.log_format import parse_log_format
+    from stream_rec.errors import ConfigError
 
+    if (log is None) != from_topic:
+        raise ConfigError("train: need a LOG or --from-topic; got " + ("none. Name one." if log is None else "both."))
+    log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
+    learned_since = since_of(since)
     _need_neural_extra()
     import torch
 
@@ -76,26 +101,35 @@ def command(
 
     torch.set_num_threads(threads or torch.get_num_threads())
     recipe = replace(recipes.Recipe(), seed=seed)
-    request = trainer.TrainRequest(
-        folder=out,
-        log_name=log.name,
-        recipe=recipes.quick(recipe) if quick else recipe,
-        until=until,
-        train=train,
-        test=test,
-        test_events=test_events,
-        ablation=ablation,
-        promote=promote,
-    )
-    catalogue = read_catalogue(items, parse_items_columns(items_columns)) if items else []
-    texts = {item.item_id: " ".join(filter(None, (item.title, item.category))) for item in catalogue}
-    events = list(read_log(log, parse_log_format(columns, drop_prefix, sort, event, minimum)))
     with training_bars(quiet=as_json) as report:
-        outcome = trainer.train(events, texts, request, report)
+        if log is None:
+            source = from_topics(kafka, config, items, items_columns, report)
+        else:
+            source = from_files(log, log_format, items, items_columns)
+        request = trainer.TrainRequest(
+            folder=out,
+            log_name=source.name,
+            recipe=recipes.quick(recipe) if quick else recipe,
+            until=until,
+            since=learned_since,
+            warm_from=warm_from,
+            train=train,
+            test=test,
+            test_events=test_events,
+            ablation=ablation,
+            promote=promote,
+        )
+        outcome = trainer.train(source.events, source.texts, request, report)
     if as_json:
         typer.echo(json.dumps(outcome.as_dict()))
     else:
         _print(outcome)
+    if tell and outcome.decision is not None and outcome.decision.action == "promote":
+        from stream_rec.adapters.model_announcements import announce
+        from stream_rec.adapters.model_registry import ModelRegistry
+        from stream_rec.config import load
+
+        announce(load(config), ModelRegistry(out))
 
 
 def _need_neural_extra() -> None:

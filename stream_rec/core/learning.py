@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stream_rec.core.deltas import CountEntry, FrameBuilder
 from stream_rec.core.events import Event
 from stream_rec.core.factor_learning import FactorLearner
-from stream_rec.core.looks import DESCRIBED_EVERY, FreshLook, Observer, ServedLook, describe, place_of
+from stream_rec.core.looks import DESCRIBED_EVERY, FreshLook, Observer, ServedLook, describe, note_arm, place_of
 from stream_rec.core.presets import Preset
 from stream_rec.core.publishing import Publisher, view_of
 from stream_rec.core.ranking.second_stage import SecondStage
@@ -135,6 +135,8 @@ class Learner:
             stats.looks += 1
             stats.hits += place > 0
             stats.reciprocal_ranks += 1 / place if place else 0.0
+            if (arm := self._publisher.arm(state)) is not None:
+                note_arm(arm, place, stats)
             if 0 < popular_place <= LIST_SIZE:
                 stats.popular_hits += 1
                 stats.popular_reciprocal_ranks += 1 / popular_place
@@ -148,8 +150,10 @@ class Learner:
             user = view_of(state, state.session, look.time_ms, self._items)
             orders = self._publisher.look(state, user)
             if self._observer is not None:
-                served = self._publisher.served(orders)
-                self._observer.fresh(FreshLook(look.record, row, orders, served, popular, look.first_of_session, had))
+                served, plain, blend = self._publisher.lists_of(orders)
+                self._observer.fresh(
+                    FreshLook(look.record, row, orders, served, popular, look.first_of_session, had, plain, blend)
+                )
             self._trainer.train(look.place, row, state, user, orders, self._factors.round, stats)
 
     def _counts(

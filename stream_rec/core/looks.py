@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
-from stream_rec.core.recommend import Orders
+from stream_rec.core.recommend import Blend, Orders
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Int32Array, SourceRecord
@@ -30,7 +30,8 @@ class ServedLook(NamedTuple):
 class FreshLook(NamedTuple):
     """One item line held against what every source and ranker says just before it is learned.
 
-    `served` is what would have been published of it.
+    `served` is what would have been published of it, and `plain` that without a sequence model mixed in; `blend` is the
+    order by weights that it is mixed with.
     """
 
     record: SourceRecord
@@ -40,6 +41,8 @@ class FreshLook(NamedTuple):
     popular: Int32Array
     first_of_session: bool
     had: bool
+    plain: Int32Array
+    blend: Blend
 
 
 class Observer(Protocol):
@@ -69,6 +72,14 @@ def describe(row: int, items: ItemTable, had: bool, first_of_session: bool, stat
     elif items.popular_count:
         share = items.popularity[row] / items.popularity[items.popular_rows[0]]
         stats.popularity += math.log(max(share, SMALLEST_SHARE))
+
+
+def note_arm(arm: str, place: int, stats: RoundStats) -> None:
+    """Count a look in the arm of its user; `stats` is changed."""
+    stats.arm_looks[arm] += 1
+    stats.arm_hits[arm] += place > 0
+    ranks = stats.arm_reciprocal_ranks
+    ranks[arm] = ranks.get(arm, 0.0) + (1 / place if place else 0.0)
 
 
 def place_of(value: int, ranked: list[int]) -> int:

@@ -78,6 +78,7 @@ class SequenceParams:
 
     last: int = 50  # items of a history that a user is embedded by
     proposed: int = 50  # candidates taken from the whole catalogue; 0: only what other sources propose is scored
+    reranked: int = 30  # of the others' best, where the model is mixed in with set weights or orders them alone
     most_items: int = 20_000  # in a larger catalogue none are taken: the search would cost more than all the rest
 
 
@@ -109,8 +110,6 @@ class FitParams:
     least_hessian: float = 0.5  # of each child of a split leaf
     feature_fraction: float = 0.4  # of the features, drawn anew per tree
     list_fraction: float = 0.7  # of the lists, drawn anew per tree
-    negative_floor: float = 0.05  # least probability of keeping a negative
-    negative_share: float = 10.0  # what the softmax under the linear scores adds to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +118,8 @@ class CascadeParams:
 
     past_lists: int = 24_000  # kept for the next fit
     least_lists: int = 2_000  # kept before the first fit
+    negative_floor: float = 0.05  # least probability of keeping a list's negative for a fit
+    negative_share: float = 10.0  # what the softmax under the linear scores adds to it
     refit_ms: int = 7 * DAY_MS  # of event time between two fits, if half of the past lists are new; or sooner:
     refit_lists: int = 200_000  # as soon as so many lists came, or as many as all fits before have seen
     trial_lists: int = 2_000  # on which a new forest must beat what is served

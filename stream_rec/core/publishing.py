@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import Orders, Recommendation, Recommender
-from stream_rec.core.rounds import PublishedList
+from stream_rec.core.recommend import Blend, Orders, Recommendation, Recommender
+from stream_rec.core.rounds import PublishedList, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
 from stream_rec.core.types import KIND_MASK, NO_ROWS, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
@@ -29,13 +30,29 @@ class Asked(NamedTuple):
 
 
 class Publisher:
-    """Turns a user's state into a list. `exclude`: "nothing", "current" (the last item), "bought" or "had" (all)."""
+    """Turns a user's state into a list.
 
-    def __init__(self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str) -> None:
+    Parameters
+    ----------
+    exclude
+        "nothing", "current" (the last item), "bought" or "had" (all).
+    model_share
+        Share of the users whose lists a sequence model helps to make, where there is one.
+    seconds
+        A monotonic clock for what embedding takes; without it that stays 0.
+    """
+
+    def __init__(
+        self, items: ItemTable, recommender: Recommender, encoder: ListEncoder, exclude: str, model_share: float = 1.0,
+        seconds: Callable[[], float] = lambda: 0.0,
+    ) -> None:  # fmt: skip
         self._items = items
         self._recommender = recommender
         self._encoder = encoder
         self._exclude = exclude
+        self._model_share = model_share
+        self._seconds = seconds
+        self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
         self._gaps = 0
 
@@ -49,6 +66,12 @@ class Publisher:
         """Geometric mean of these times lately: a list is made for that moment, not for the one it is made in."""
         return int(math.expm1(self._log_gap))
 
+    def note_embedding(self, stats: RoundStats) -> None:
+        """Count whom the sequence model has embedded since the last call, and how long it took; `stats` is changed."""
+        stats.embedded += self._embedded
+        stats.embed_seconds += self._embed_seconds
+        self._embedded, self._embed_seconds = 0, 0.0
+
     @property
     def linear_serves(self) -> bool:
         """Whether learned weights order the lists."""
@@ -58,18 +81,26 @@ class Publisher:
         """Let the linear ranker order the lists, or fusion."""
         self._recommender.linear = linear
 
+    def arm(self, state: UserState) -> str | None:
+        """Return the user's arm (`core/arms.py`); None while no sequence model serves."""
+        return None if self._recommender.sequence is None else arm_of(state.user_id, self._model_share)
+
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
-        (user,) = self._recommender.completed([user])
+        (user,) = self._completed([state], [user])
         return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
 
-    def served(self, orders: Orders) -> Int32Array:
-        """Return what would be published of a look, while nothing has been learned since."""
-        return self._recommender.served(orders)
+    def lists_of(self, orders: Orders) -> tuple[Int32Array, Int32Array, Blend]:
+        """Return what would be published of a look, while nothing has been learned since, and what it is mixed of.
+
+        Beside the list: the same where no sequence model were mixed in, and the order that it is mixed with.
+        """
+        blend = self._recommender.blended(orders)
+        return self._recommender.served(orders, blend), self._recommender.plain(orders, blend), blend
 
     def evidence(self, state: UserState, user: UserView) -> Evidence:
         """Return the evidence of a look without what rankers make of it."""
-        (user,) = self._recommender.completed([user])
+        (user,) = self._completed([state], [user])
         return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags))
 
     def popular(self, state: UserState) -> Int32Array:
@@ -82,7 +113,7 @@ class Publisher:
         views = [view_of(one.state, one.session, one.rank_ms, self._items) for one in asked]
         return [
             self._recommender.recommend(user, self._excluded(one.state, one.session, user.rows, user.tags), thorough)
-            for one, user in zip(asked, self._recommender.completed(views), strict=True)
+            for one, user in zip(asked, self._completed([one.state for one in asked], views), strict=True)
         ]
 
     def publish(
@@ -96,8 +127,20 @@ class Publisher:
     ) -> PublishedList:
         """Remember the list in `state` and return it encoded."""
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
-        value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms)
+        helped = self.arm(state) == WITH
+        value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms, helped)
         return PublishedList(partition, state.key, value)
+
+    def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[UserView]:
+        """Return the views with what the sequence model makes of those it is to help."""
+        helped = [self.arm(state) == WITH for state in states]
+        if not any(helped):
+            return users
+        began = self._seconds()
+        completed = iter(self._recommender.completed([user for user, one in zip(users, helped, strict=True) if one]))
+        self._embed_seconds += self._seconds() - began
+        self._embedded += sum(helped)
+        return [next(completed) if one else user for user, one in zip(users, helped, strict=True)]
 
     def _excluded(self, state: UserState, session: int, had: Int32Array, tags: UInt16Array) -> Int32Array:
         """Return the rows kept from a user; `had`, `tags` are the first lines of the history, or all of it."""

@@ -22,6 +22,7 @@ from stream_rec.core.ranking.blocks import (
 from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
 from stream_rec.core.ranking.linear import contributions, linear_scores
+from stream_rec.core.ranking.mixing import Mix, mixed_order
 from stream_rec.core.ranking.reasons import strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.second_features import second_features
@@ -31,6 +32,8 @@ from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Works
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import (
+    NO_ROWS,
+    NO_VECTOR,
     Float32Array,
     Float64Array,
     Int32Array,
@@ -61,10 +64,18 @@ class SecondLook(NamedTuple):
     linear: Float32Array
 
 
+class Blend(NamedTuple):
+    """An order by weights, best first: int32[m] rows, float64[m] scores; m >= `MAX_CANDIDATES` where it can be."""
+
+    rows: Int32Array
+    scores: Float64Array
+
+
 class Orders(NamedTuple):
     """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
 
-    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage.
+    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage. `best` goes on
+    where `linear` ends. `vector` is the sequence model's, where that is mixed in and no source.
     """
 
     context: int
@@ -72,6 +83,8 @@ class Orders(NamedTuple):
     fusion: Int32Array
     linear: Int32Array
     second: SecondLook | None
+    best: Blend
+    vector: Float32Array
 
 
 @entry()
@@ -166,6 +179,8 @@ class Recommender:
         Orders the linear ranker's best candidates anew.
     sequence : SequenceModel or None
         Must have completed the views that are ranked.
+    mix : Mix or None
+        How it is mixed with the order of all other sources; None: it is one of them.
     """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
@@ -175,6 +190,8 @@ class Recommender:
         self._pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self.sequence: SequenceModel | None = None
+        self.mix: Mix | None = None
+        self._mixed_rows = preset.sequence.reranked
         self._tables = tables_of(preset)
         self._dimensions = preset.factors.dimensions
         self._scratch = Scratch()
@@ -221,21 +238,26 @@ class Recommender:
         thorough
             Whether the second stage is asked, where there is one.
         """
-        address = self._prepared(excluded)
-        theta, linear = self._theta()
+        address, vector, user = self._prepared(excluded), self._mixed_in(user), self._alone(user)
+        theta, linear = self._theta(len(vector) > 0)
         second = self.second if thorough and linear and self._pinned is None else None
-        k = self.list_size if second is None else max(self.list_size, MAX_CANDIDATES)
+        final = second is None and not len(vector)
+        k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
         listed, scores = np.empty((4, k), np.int32), np.empty(k)
-        _, n = _rank(address, *user, linear, theta, second is None, listed, scores)
+        _, n = _rank(address, *user, linear, theta, final, listed, scores)
         if n < k:
             listed, scores = listed[:, :n].copy(), scores[:n]
-        if second is not None:
+        if not final:
             best = listed[_PLACE]
-            if n:
+            if second is not None and n:
                 m = min(n, MAX_CANDIDATES)
                 features = _second(address, *user, best[:m], scores[:m])
                 again = second.rerank(features, scores[:m].astype(np.float32))
-                best, scores = _reordered(best, np.append(again, scores[m:]), m, self.list_size)
+                best, scores = _reordered(best, np.append(again, scores[m:]), m)
+            if len(vector):
+                order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
+                best = best[order]
+            best, scores = best[: self.list_size], scores[: self.list_size]
             listed = np.empty((4, len(best)), np.int32)
             listed[_PLACE] = best
             _explain(address, *user, linear, theta, listed)
@@ -244,7 +266,8 @@ class Recommender:
 
     def look(self, user: UserView, excluded: Int32Array) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        address, context, k = self._prepared(excluded), context_of(user), max(self.list_size, MAX_CANDIDATES)
+        address, context, vector = self._prepared(excluded), context_of(user), self._mixed_in(user)
+        user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
         listed, scores = np.empty((4, k), np.int32), np.empty(k)
         n, m = _rank(address, *user, True, self.items.ranker.serving, False, listed, scores)
         best, second = listed[_PLACE, :m], None
@@ -254,35 +277,62 @@ class Recommender:
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
-        by_weights = evidence.rows[best[:k]]
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
-        return Orders(context, evidence, by_fusion, by_weights, second)
+        by_weights = Blend(evidence.rows[best], scores[:m])
+        return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, vector)
 
-    def served(self, orders: Orders) -> Int32Array:
-        """Return int32[<= list_size]: what would be published of a look, while nothing has been learned since."""
-        evidence, second, k = orders.evidence, orders.second, self.list_size
+    def blended(self, orders: Orders) -> Blend:
+        """Return the order of a look by weights, pinned or learned, and by the second stage where there is one."""
+        evidence, second, best = orders.evidence, orders.second, orders.best
         if self.pinned is not None:
-            return evidence.rows[_best(linear_scores(evidence.features, len(evidence.rows), self.pinned), k)]
-        if not self.linear:
-            return orders.fusion
+            scores = linear_scores(evidence.features, len(evidence.rows), self.pinned)
+            places = _best(scores, max(self.list_size, MAX_CANDIDATES))
+            return Blend(evidence.rows[places], scores[places])
         if self.second is None or second is None:
-            return orders.linear
+            return best
         again = self.second.rerank(second.features, second.linear)
-        order, _ = _reordered(np.arange(len(again), dtype=np.int32), again, len(again), k)
-        return np.concatenate((second.rows[order], orders.linear[len(again) :]))
+        every = np.arange(len(best.rows), dtype=np.int32)
+        order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
+        return Blend(best.rows[order], scores)
+
+    def plain(self, orders: Orders, blend: Blend) -> Int32Array:
+        """Return int32[<= list_size]: what would be published of a look and its blend, if nothing was mixed in."""
+        by_weights = self.linear or self.pinned is not None
+        return blend.rows[: self.list_size] if by_weights else orders.fusion
+
+    def served(self, orders: Orders, blend: Blend | None = None) -> Int32Array:
+        """Return int32[<= list_size]: what would be published of a look, while nothing has been learned since."""
+        blend = self.blended(orders) if blend is None else blend
+        if not len(orders.vector):
+            return self.plain(orders, blend)
+        order, _ = self._mixed(orders.vector, blend)
+        return blend.rows[order][: self.list_size]
+
+    def _mixed(self, vector: Float32Array, blend: Blend) -> tuple[Int32Array, Float64Array]:
+        """Return the places of a blend in the order with the sequence model mixed in, and their scores."""
+        assert self.sequence is not None and self.mix is not None
+        return mixed_order(blend.scores, self.sequence.logits(vector, blend.rows[: self._mixed_rows]), self.mix)
+
+    def _mixed_in(self, user: UserView) -> Float32Array:
+        """Return the user's vector if the sequence model is to be mixed in, else an empty one."""
+        return NO_VECTOR if self.mix is None else user.vector
+
+    def _alone(self, user: UserView) -> UserView:
+        """Return the view that the sources see: without the sequence model where that is none of them."""
+        return user if self.mix is None else user._replace(vector=NO_VECTOR, near=NO_ROWS)
 
     def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        address = self._prepared(excluded)
+        address, user = self._prepared(excluded), self._alone(user)
         n, _ = _rank(address, *user, True, self.items.ranker.serving, False, np.empty((4, 0), np.int32), np.empty(0))
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
-    def _theta(self) -> tuple[Float32Array, bool]:
-        """Return the weights of both contexts, and whether they serve."""
+    def _theta(self, mixed: bool) -> tuple[Float32Array, bool]:
+        """Return both contexts' weights, and whether they serve: scores of fusion are no logits to be mixed with."""
         if self._pinned is not None:
             return self._pinned, True
-        return self.items.ranker.serving, self.linear
+        return self.items.ranker.serving, self.linear or mixed
 
     def _prepared(self, excluded: Int32Array) -> int:
         """Keep out the excluded rows; return the address of the list block."""
@@ -317,9 +367,7 @@ def _best(scores: Float64Array, k: int) -> Int32Array:
     return best[:m]
 
 
-def _reordered(
-    places: Int32Array, scores: npt.NDArray[np.floating[Any]], m: int, k: int
-) -> tuple[Int32Array, Float64Array]:
-    """Return k places: the first m by new scores, best first, ties in their order, then the others as they were."""
-    order = np.concatenate((np.argsort(-scores[:m], kind="stable"), np.arange(m, len(scores))))[:k]
+def _reordered(places: Int32Array, scores: npt.NDArray[np.floating[Any]], m: int) -> tuple[Int32Array, Float64Array]:
+    """Return the places: the first m by new scores, best first, ties in their order, then the others as they were."""
+    order = np.concatenate((np.argsort(-scores[:m], kind="stable"), np.arange(m, len(scores))))
     return places[order], scores[order].astype(np.float64)

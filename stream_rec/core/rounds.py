@@ -19,6 +19,10 @@ class UserStoreReader(Protocol):
         """Return up to `limit` (deadline_ms, user_id) of sessions that ended by `before_ms`, earliest first."""
         ...
 
+    def users_after(self, user_id: bytes, limit: int) -> list[bytes]:
+        """Return up to `limit` user ids behind `user_id`, in the order of their bytes; `b""` is before all."""
+        ...
+
 
 class Put(NamedTuple):
     """One write to the user store; `value` `None` deletes. Only `replicated` puts enter the changelog."""
@@ -61,16 +65,22 @@ class RoundStats:
     dead_by_reason: Counter[str] = field(default_factory=Counter)
     foreign_partition: int = 0
     lists: int = 0
+    refreshed: int = 0  # ... because another model serves, or knows more items
     looks: int = 0  # item lines that could be looked up in the user's last published list
     hits: int = 0  # ... found among its 20
     reciprocal_ranks: float = 0.0
     popular_hits: int = 0  # the same looks against popularity's top 20
     popular_reciprocal_ranks: float = 0.0
+    arm_looks: Counter[str] = field(default_factory=Counter)  # the same looks by `core/arms.py`, while a model serves
+    arm_hits: Counter[str] = field(default_factory=Counter)
+    arm_reciprocal_ranks: dict[str, float] = field(default_factory=dict)
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
     coalesced_hits: int = 0
     fresh_looks: int = 0  # events that were ranked just before learning, by both rankers
     linear_reciprocal_ranks: float = 0.0
     fusion_reciprocal_ranks: float = 0.0
+    embedded: int = 0  # users the sequence model made a vector of
+    embed_seconds: float = 0.0  # ... which took so long, with the search of the catalogue
     gradient_bytes: int = 0  # of the frames: factors and ranker
     gradients_dropped: int = 0  # not finite: learned from by nobody
     linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion

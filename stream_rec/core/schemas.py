@@ -8,7 +8,7 @@ import msgspec
 
 from stream_rec.core.events import WireEvent
 from stream_rec.core.types import EventKind
-from stream_rec.core.wire import CatalogueItem, RecommendationList
+from stream_rec.core.wire import CatalogueItem, ModelAnnouncement, RecommendationList
 
 _SOME_ITEM = {
     "if": {"properties": {"event": {"const": EventKind.IDENTIFY.name.lower()}}},
@@ -25,6 +25,7 @@ MESSAGES: dict[str, tuple[type[msgspec.Struct], dict[str, Any]]] = {
     "event": (WireEvent, _SOME_ITEM),
     "recommendation_list": (RecommendationList, {}),
     "catalogue_item": (CatalogueItem, {}),
+    "model_announcement": (ModelAnnouncement, {}),
 }
 """Name of the schema -> its struct, and the rule no single field can hold."""
 
@@ -35,7 +36,7 @@ def render() -> dict[str, dict[str, Any]]:
     Examples
     --------
     >>> sorted(render())
-    ['catalogue_item', 'event', 'recommendation_list']
+    ['catalogue_item', 'event', 'model_announcement', 'recommendation_list']
     """
     return {
         name: {

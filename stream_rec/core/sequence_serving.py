@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.embedding import embed
+from stream_rec.core.embedding_scores import score_rows
 from stream_rec.core.presets import SequenceParams
 from stream_rec.core.sequence_tables import ItemVectors, StudentWeights, empty_vectors, put_rows
 from stream_rec.core.sources.sequence import OutputArrays, sequence_nearest
@@ -26,7 +27,7 @@ class SequenceModel:
     items
         Items get their row of the model when they get their row of the table: `complete` looks for new ones.
     item_ids, rows
-        The model's items and float32[n, row_width], its row of each (`core/sequence_tables.py`).
+        The first items the model knows, and their rows, as `put` takes them.
     weights
         What all items share.
     params
@@ -49,10 +50,24 @@ class SequenceModel:
     ) -> None:  # fmt: skip
         self.version = version
         self._items, self._params = items, params
-        self._rows, self.weights = rows, weights
-        self._place_of_hash = {item_hash(item_id): place for place, item_id in enumerate(item_ids)}
+        self.weights = weights
+        self._waiting: dict[int, Float32Array] = {}  # by hash: rows of items the table has not heard of yet
         self._followed = 0
         self._serve(empty_vectors(items.capacity, weights.width))
+        self.put(item_ids, rows)
+
+    def put(self, item_ids: Sequence[str], rows: Float32Array) -> None:
+        """Learn of items, or of new rows of known ones: float32[n, row_width] (`core/sequence_tables.py`).
+
+        About 1 µs an item.
+        """
+        self._follow()
+        table_rows = [self._items.row_of_hash(h, create=False) for h in map(item_hash, item_ids)]
+        places = np.array(table_rows, np.int64)
+        here = places >= 0
+        put_rows(self.vectors, places[here], rows[here])
+        for place in np.flatnonzero(~here).tolist():
+            self._waiting[item_hash(item_ids[place])] = rows[place].copy()
 
     def complete(self, users: Sequence[UserView]) -> list[UserView]:
         """Return the views with the user vector and the proposed rows; who has no known item gets neither.
@@ -72,6 +87,16 @@ class SequenceModel:
             user._replace(vector=vector, near=rows) if n else user
             for user, vector, rows, n in zip(users, vectors, near, used.tolist(), strict=True)
         ]
+
+    def logits(self, vector: Float32Array, rows: Int32Array) -> Float32Array:
+        """Return float32[n], what an embedded user is given for int32[n] rows; `UNKNOWN_SCORE` where none is known."""
+        found = np.empty(len(rows), np.float32)
+        score_rows(vector, rows, self.vectors, found)
+        return found
+
+    def known_items(self) -> int:
+        """Return how many items of the table have a row, as of the last `complete`."""
+        return int(np.count_nonzero(self.vectors.known))
 
     def coverage(self) -> float:
         """Return the share of the listable items that have a row, as of the last `complete`; 0 without any."""
@@ -101,10 +126,10 @@ class SequenceModel:
                 new[: len(old)] = old
             self._serve(grown)
         if items.n > self._followed:
-            hashes = items.hashes[self._followed : items.n].tolist()
-            places = [self._place_of_hash.get(h, -1) for h in hashes]
-            known = [(row, place) for row, place in enumerate(places, start=self._followed) if place >= 0]
-            if known:
-                rows, chosen = np.array(known, np.int64).T
-                put_rows(self.vectors, rows, self._rows[chosen])
+            waiting = self._waiting
+            if waiting:
+                heard_of = enumerate(items.hashes[self._followed : items.n].tolist(), start=self._followed)
+                known = [(row, waiting.pop(h)) for row, h in heard_of if h in waiting]
+                if known:
+                    put_rows(self.vectors, np.array([row for row, _ in known]), np.stack([rows for _, rows in known]))
             self._followed = items.n

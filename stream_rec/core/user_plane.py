@@ -12,8 +12,10 @@ from stream_rec.core.looks import Observer
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, Preset
 from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.ranking.linear import pinned_weights
+from stream_rec.core.ranking.mixing import Mix
 from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
+from stream_rec.core.refresh import Refreshed, Refresher
 from stream_rec.core.rounds import DeadLetter, RoundResult, RoundStats, UserStoreReader
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
@@ -38,6 +40,8 @@ class PlaneSettings:
     fresh_every: int = 4  # rank one in so many events just before learning from it, to train the ranker; 0 = never
     thorough_users: int = 64  # the second stage is left out of a round with more users: a backlog comes first
     pinned: tuple[tuple[str, float], ...] = ()  # weights of sources the shop has set, instead of learned ones
+    mix: Mix | None = None  # how the sequence model is mixed with all other sources; None: it is one of them
+    model_share: float = 1.0  # of the users, whose lists the sequence model helps to make (`core/arms.py`)
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
     refresh_ms: int = 7 * DAY_MS  # a user's visit list is made anew this often; 0 = never
@@ -68,7 +72,7 @@ class UserPlane:
     n_shards
         Partitions of `item-deltas`.
     seconds
-        A monotonic clock for the stage times in `RoundStats.seconds`; without it they stay 0.
+        A monotonic clock for the times in `RoundStats`; without it they stay 0.
     observer
         Sees every look, before the learning.
     second
@@ -101,11 +105,13 @@ class UserPlane:
         recommender.second = second
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
-        self._publisher = Publisher(items, recommender, encoder, settings.exclude)
+        recommender.mix = settings.mix
+        self._publisher = Publisher(items, recommender, encoder, settings.exclude, settings.model_share, seconds)
         sampling = Sampling(settings.fresh_every)
         self._learner = Learner(preset, items, n_shards, self._publisher, observer, sampling, second)
         pauses = Pauses(settings.refresh_ms, settings.idle_user_ms)
         self._sweeper = Sweeper(self.cache, self._publisher, pauses, settings.partitions)
+        self._refresher = Refresher(self.cache, self._publisher, preset.session_gap_ms)
 
         if sequence is not None:
             self.serve(sequence)
@@ -116,9 +122,9 @@ class UserPlane:
         return self._recommender.sequence
 
     def serve(self, sequence: SequenceModel) -> None:
-        """Let a version of the sequence model make all lists from now on; they name it."""
+        """Let a version of the sequence model help with lists from now on, of users who are to have it."""
         self._recommender.sequence = sequence
-        self._encoder.model = {"preset": self._preset.name, "sequence": sequence.version}
+        self._encoder.sequence = sequence.version
 
     def process(
         self,
@@ -157,13 +163,26 @@ class UserPlane:
         result.stats.linear_serves = self._publisher.linear_serves
         self._publish(list(touched.values()), now_ms, result)
         self._lap(result.stats, "rank", mark)
+        self._publisher.note_embedding(result.stats)
         return result
 
     def sweep(
         self, partition: int, store: UserStoreReader, stream_ms: int, now_ms: int | None, limit: int
     ) -> RoundResult:
         """Publish the visit list of users whose session ended by `stream_ms`; expire idle ones (at most `limit`)."""
-        return self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
+        result = self._sweeper.sweep(partition, store, stream_ms, now_ms, limit, self.generation)
+        self._publisher.note_embedding(result.stats)
+        return result
+
+    def refresh(
+        self, partition: int, store: UserStoreReader, after: bytes, limit: int, stream_ms: int, now_ms: int,
+        since_ms: int,
+    ) -> Refreshed:  # fmt: skip
+        """Make the lists of at most `limit` users behind `after` anew (`core/refresh.py`)."""
+        generation = self.generation
+        refreshed = self._refresher.refresh(partition, store, after, limit, stream_ms, now_ms, since_ms, generation)
+        self._publisher.note_embedding(refreshed.result.stats)
+        return refreshed
 
     def stream_ms(self, partition: int) -> int:
         """Return the highest event time applied on the partition (0 before the first)."""

@@ -1,4 +1,4 @@
-"""The other messages on the wire: the published list and the catalogue record.
+"""The other messages on the wire: the published list, the catalogue record, the announcement of a model.
 
 Lists are written by `core/lists.py` from cached fragments; the struct here is the shape they keep, for readers, for
 `schemas/` and for the tests. Fields are only ever added, so readers skip what they do not know.
@@ -81,9 +81,46 @@ class CatalogueItem(msgspec.Struct, frozen=True, gc=False):
     image: str | None = None
     text: str | None = None
 
+    def words(self) -> str:
+        """Return all that is written of the item, as models read it; empty where nothing is."""
+        return " ".join(filter(None, (self.title, self.category, *self.categories, self.text)))
+
+
+class AnnouncedVersion(msgspec.Struct, frozen=True, gc=False):
+    """One version of a model.
+
+    Its rows lie on `item-vectors` under `vectors`: the version and the start of its tables' checksum, so that two
+    registries' first versions are never mixed up. `weights` (base64) is a safetensors file of what all items share.
+    `facts` are figures of its manifest: what it learned until, how much of its teacher is left.
+    """
+
+    version: Id
+    vectors: Id
+    weights: bytes
+    facts: dict[str, float] = {}
+
+
+class ModelAnnouncement(msgspec.Struct, frozen=True, gc=False):
+    """The version of a model that is to serve, as it lies in `models` under the key `name`; the newest record wins.
+
+    A worker takes `live` over once it has all its rows of `item-vectors`. `before` is the version that was live before:
+    its rows stay, for a rollback, and for workers that start while those of `live` are not complete.
+    """
+
+    name: Id
+    announced_at_ms: TimestampMs
+    reason: str
+    live: AnnouncedVersion
+    before: AnnouncedVersion | None = None
+
+
+SEQUENCE = "sequence"
+"""Name of the sequence model in `models`, and in a list's `model`."""
+
 
 _decode_list = msgspec.json.Decoder(RecommendationList).decode
 _decode_item = msgspec.json.Decoder(CatalogueItem).decode
+_decode_announcement = msgspec.json.Decoder(ModelAnnouncement).decode
 
 
 def decode_list(value: bytes) -> RecommendationList:
@@ -124,3 +161,19 @@ def decode_item(value: bytes, key: bytes | None) -> CatalogueItem:
     if len(item.categories) > MAX_ITEMS:
         refuse("too-many-items", "categories", f"at most {MAX_ITEMS}", len(item.categories))
     return item
+
+
+def decode_announcement(value: bytes) -> ModelAnnouncement:
+    """Decode one record of `models` (a tombstone is the caller's business). Raises ContractError and nothing else."""
+    try:
+        value.decode()
+        announcement = _decode_announcement(value)
+    except (ValueError, RecursionError) as error:
+        refuse_undecodable(value, error, "model_announcement")
+    check_id("name", announcement.name)
+    for one in filter(None, (announcement.live, announcement.before)):
+        check_id("version", one.version)
+        check_id("vectors", one.vectors)
+    if announcement.announced_at_ms < 0:
+        refuse("bad-timestamp", "announced_at_ms", "milliseconds since 1970", announcement.announced_at_ms)
+    return announcement

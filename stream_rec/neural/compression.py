@@ -45,7 +45,7 @@ def compression_steps(log: Interactions, split: Split, run: TrainedRun) -> list[
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        steps = [_of_model("teacher", log, run.places, run.teacher)]
+        steps = [] if run.teacher is None else [_of_model("teacher", log, run.places, run.teacher)]
         if run.plain is not None:
             steps.append(_of_model("student without a teacher", log, run.places, run.plain))
         steps.append(_of_model("student", log, run.places, run.student))

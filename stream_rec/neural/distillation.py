@@ -21,7 +21,7 @@ from torch import Tensor
 from stream_rec.core.types import Int64Array
 from stream_rec.neural.interactions import Interactions
 from stream_rec.neural.sequence_model import SequenceModel
-from stream_rec.neural.windows import NO_TARGET, batch_of
+from stream_rec.neural.windows import NO_TARGET, batch_of, windows_with
 
 SHUT_OUT = -1e4
 """Added to the score of an item without training events: it takes no part in the softmax, so nothing pushes it down."""
@@ -44,16 +44,21 @@ class TeacherStates:
 
 @torch.inference_mode()
 def teacher_states(
-    log: Interactions, lengths: Int64Array, trained: Tensor, model: SequenceModel, report: Callable[[int, int], None]
+    log: Interactions,
+    lengths: Int64Array,
+    learned: Tensor,
+    trained: Tensor,
+    model: SequenceModel,
+    report: Callable[[int, int], None],
 ) -> TeacherStates:
-    """Return the teacher's hidden state before every training event.
+    """Return the teacher's hidden state before every event to be learned; `learned` is bool[events].
 
     Windows overlap by half, so that an event past the first one has at least length / 2 events before it.
     """
     model.eval()
     table = model.items()
     hidden = torch.zeros(len(log), model.shape.width, dtype=torch.float16)
-    windows = _overlapping_windows(log.starts[:-1], lengths, model.shape.length)
+    windows = windows_with(learned.numpy(), _overlapping_windows(log.starts[:-1], lengths, model.shape.length))
     windows = windows[np.argsort(windows[:, 1] - windows[:, 0], kind="stable")]
     for first in range(0, len(windows), WINDOWS_PER_PASS):
         part = windows[first : first + WINDOWS_PER_PASS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -102,9 +103,7 @@ def ranks(
     """
     rank = np.empty(len(places), np.int64)
     without_had = np.empty(len(places), np.int64)
-    absent = np.ones(len(table), np.bool_)
-    absent[log.items] = False
-    bias = np.where(absent, -np.inf, bias).astype(np.float32)
+    bias = np.where(absent_items(log, len(table)), -np.inf, bias).astype(np.float32)
     for first in range(0, len(places), USERS_PER_PASS):
         part = slice(first, first + USERS_PER_PASS)
         scores = vectors[part] @ table.T + bias
@@ -118,7 +117,14 @@ def ranks(
     return rank, without_had
 
 
-def _share(hits: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def absent_items(log: Interactions, n_items: int) -> npt.NDArray[np.bool_]:
+    """Return bool[items]: items of the catalogue that the log never has, which nobody could have gone for."""
+    absent = np.ones(n_items, np.bool_)
+    absent[log.items] = False
+    return absent
+
+
+def _share(hits: npt.NDArray[np.bool_]) -> float:
     return float(hits.mean()) if len(hits) else 0.0
 
 

@@ -77,37 +77,53 @@ class Interactions:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which events of the log are for what, by index: learned [0, train), scored [test, end); between lies a gap."""
+    """Which events of the log are for what, by index: learned [since, train), scored [test, end); between lies a gap.
+
+    The events before `since` are what users did before.
+    """
 
     train: int
     test: int
     end: int
+    since: int = 0
+
+    def learned(self, log: Interactions) -> BoolArray:
+        """Return bool[events]: the places to learn."""
+        learned = np.zeros(len(log), np.bool_)
+        learned[log.places[self.since : self.train]] = True
+        return learned
 
     def train_lengths(self, log: Interactions) -> Int64Array:
-        """Return int64[users]: how many of each user's events are for learning; they come first."""
+        """Return int64[users]: how many of each user's events come before the gap."""
         return np.bincount(log.users[log.places[: self.train]], minlength=len(log.starts) - 1)
 
     def item_events(self, log: Interactions) -> Int64Array:
-        """Return int64[items]: how many events for learning each item has."""
+        """Return int64[items]: how many events each item has before the gap."""
         return np.bincount(log.items[log.places[: self.train]], minlength=len(log.item_ids))
 
 
-def split_by_share(log: Interactions, train: float, test: float) -> Split:
-    """Return the split with the oldest share for learning and the newest for the metric.
+def split_by_share(log: Interactions, train: float, test: float, since: int = 0) -> Split:
+    """Return the split with the oldest share for learning and the newest for the metric, of the events from `since` on.
 
     Raises
     ------
     ConfigError
         The shares overlap, or one of them holds no event.
     """
-    n = len(log)
-    split = Split(int(n * train), n - int(n * test), n)
-    if not 0 < split.train <= split.test < n:
+    end = len(log)
+    n = end - since
+    split = Split(since + int(n * train), end - int(n * test), end, since)
+    if not since < split.train <= split.test < end:
         raise ConfigError(
             f"--train {train:g}, --test {test:g}: need shares that do not overlap and hold an event each; got "
-            f"{split.train:,} and {n - split.test:,} of {n:,} positive events. Choose others, or a longer log."
+            f"{split.train - since:,} and {end - split.test:,} of {n:,} positive events. Choose others, or more events."
         )
     return split
+
+
+def index_at(log: Interactions, time_ms: int) -> int:
+    """Return the index of the log's first event of that time or later; its length if there is none."""
+    return int(np.searchsorted(np.maximum.accumulate(log.times_ms), time_ms)) if len(log) else 0
 
 
 def interactions_of(events: Iterable[Interaction], catalogue: Iterable[str] = ()) -> Interactions:

@@ -87,6 +87,8 @@ class Recipe:
         return asdict(self)
 
 
+FINE_TUNE = Schedule(epochs=2, learning_rate=3e-4)
+
 LEAST_TOKENS = 256
 """Events of the smallest step: smaller ones are all overhead."""
 
@@ -125,3 +127,8 @@ def quick(recipe: Recipe) -> Recipe:
         teacher_schedule=replace(recipe.teacher_schedule, epochs=2),
         student_schedule=replace(recipe.student_schedule, epochs=2),
     )
+
+
+def fine_tune(recipe: Recipe, seed: int) -> Recipe:
+    """Return the recipe of a run that goes on from a version made with `recipe`: small steps, and few."""
+    return replace(recipe, student_schedule=FINE_TUNE, seed=seed)

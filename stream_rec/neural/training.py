@@ -19,7 +19,7 @@ from stream_rec.neural.distillation import TeacherStates, shut_out
 from stream_rec.neural.interactions import Interactions
 from stream_rec.neural.recipe import Recipe, Schedule, tokens_per_step
 from stream_rec.neural.sequence_model import SequenceModel
-from stream_rec.neural.windows import NO_TARGET, Batch, batch_of, batches_by_length, training_windows
+from stream_rec.neural.windows import NO_TARGET, Batch, batch_of, batches_by_length, training_windows, windows_with
 
 Report = Callable[[str, int, int, str], None]
 """report(stage, done, of, note): how a run says how far it is."""
@@ -37,7 +37,9 @@ class Stage:
     name
         Also seeds the order of its batches, and names its checkpoint.
     lengths
-        int64[users]: how many events of each user, from the first, are for learning.
+        int64[users]: how many events of each user, from the first, are seen.
+    learned
+        bool[events]: the places whose item is predicted; the other events seen are what came before.
     trained
         bool[items]: which items have an event for learning; the others take no part in the softmax.
     teacher
@@ -49,6 +51,7 @@ class Stage:
     name: str
     log: Interactions
     lengths: Int64Array
+    learned: Tensor
     schedule: Schedule
     recipe: Recipe
     trained: Tensor
@@ -121,15 +124,16 @@ def _batches(stage: Stage, epoch: int, length: int) -> list[Int64Array]:
     """Return the batches of an epoch: the same ones every time, so that a stage can go on in the middle of it."""
     seed = [stage.recipe.seed, *stage.name.encode(), epoch]
     rng = np.random.default_rng(seed)
-    windows = training_windows(stage.log.starts[:-1], stage.lengths, length, rng)
-    return batches_by_length(windows, tokens_per_step(stage.recipe, int(stage.lengths.sum())), rng)
+    learned = stage.learned.numpy()
+    windows = windows_with(learned, training_windows(stage.log.starts[:-1], stage.lengths, length, rng))
+    return batches_by_length(windows, tokens_per_step(stage.recipe, int(learned.sum())), rng)
 
 
 def _step(
     stage: Stage, model: SequenceModel, optimizer: torch.optim.Optimizer, batch: Batch, excluded: Tensor
 ) -> tuple[float, int]:
     """Learn from one batch; return its mean loss and how many events it predicted."""
-    real = batch.targets != NO_TARGET
+    real = (batch.targets != NO_TARGET) & stage.learned[batch.places]
     table = model.items()
     vectors = model(batch.items, table, batch.context)[real]
     log_shares = torch.log_softmax(vectors @ table.T + (model.bias + excluded), dim=1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stream_rec.core.types import Int64Array
-from stream_rec.neural.interactions import Interactions
+from stream_rec.neural.interactions import BoolArray, Interactions
 
 NO_TARGET = -1
 
@@ -37,6 +37,18 @@ def training_windows(starts: Int64Array, lengths: Int64Array, length: int, rng: 
         bounds = ((max(cut, 0), min(cut + length + 1, n)) for cut in cuts)
         windows.extend((start + first, start + end) for first, end in bounds if end - first >= 2)
     return np.array(windows, np.int64).reshape(-1, 2)
+
+
+def windows_with(learned: BoolArray, windows: Int64Array) -> Int64Array:
+    """Return the windows that predict the item of a place to be learned; `learned` is bool[events].
+
+    Examples
+    --------
+    >>> windows_with(np.array([True, False, False, True]), np.array([[0, 3], [1, 4]])).tolist()
+    [[1, 4]]
+    """
+    before = np.concatenate(([0], np.cumsum(learned)))
+    return windows[before[windows[:, 1]] > before[windows[:, 0] + 1]]
 
 
 def batches_by_length(windows: Int64Array, tokens: int, rng: np.random.Generator) -> list[Int64Array]:

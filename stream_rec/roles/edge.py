@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from stream_rec.adapters.faust_app import App
 from stream_rec.adapters.lease import stop_at_once
-from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.adapters.user_restore import UserRestore
 from stream_rec.core.state.user_store import UserStore
 from stream_rec.roles.assignment import Assignment
@@ -94,11 +92,12 @@ class WorkerEdge:
         self._source = source
         self._restore = restore
         self._open_store = open_store
+        self._served = ServedModel(parts, parts.model_tail)
         self._current: Assignment | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect the producers, read all item rows, start the lease and the watchdog."""
+        """Connect the producers, read all item rows and the live model, start the lease and the watchdog."""
         parts = self._parts
         await asyncio.gather(parts.outputs.start(), parts.changelog.start(), parts.rows.start())
         parts.dead_letter_partitions = await parts.outputs.partitions(parts.settings.topics.dead_letter)
@@ -110,10 +109,8 @@ class WorkerEdge:
             refits = Refits(parts, parts.cascade, preset.fit, folder)
             refits.load()
             background.append(refits.run())
-        if models := parts.settings.ranking.models:
-            served = ServedModel(parts, ModelRegistry(Path(models)))
-            await served.look()  # the first list is made with it, too
-            background.append(served.run())
+        await self._served.start({topic: await parts.outputs.partitions(topic) for topic in parts.model_tail.topics})
+        background.append(self._served.run())
         for work in background:
             task = asyncio.create_task(work)
             task.add_done_callback(self._task_done)
@@ -165,7 +162,8 @@ class WorkerEdge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         parts = self._parts
-        await asyncio.gather(parts.outputs.stop(), parts.changelog.stop(), parts.rows.stop(), parts.tail.stop())
+        await asyncio.gather(parts.outputs.stop(), parts.changelog.stop(), parts.rows.stop())
+        await asyncio.gather(parts.tail.stop(), self._served.stop())
         for store in parts.stores.values():
             store.close()
         parts.stores.clear()

@@ -11,6 +11,7 @@ from stream_rec.adapters.drift import DriftWatch
 from stream_rec.adapters.item_tail import ItemTail
 from stream_rec.adapters.lease import Lease
 from stream_rec.adapters.metrics import Metrics
+from stream_rec.adapters.model_tail import ModelTail
 from stream_rec.config import Settings
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.ranking.cascade import Cascade
@@ -48,6 +49,7 @@ class Parts:
     users: UserPlane
     item_plane: ItemPlane
     tail: ItemTail
+    model_tail: ModelTail
     lease: Lease
     contiguity: Contiguity
     outputs: BatchProducer

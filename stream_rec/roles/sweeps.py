@@ -67,6 +67,12 @@ class Sweeps:
             self._times[partition] = _StreamTime(int.from_bytes(stored or b"", "big"), now_s)
         self._due_s = now_s + self._interval_s
 
+    def stream_ms(self, partition: int) -> int:
+        """Return the partition's event time as of now; 0 while it had no event."""
+        now_s, stream = time.monotonic(), self._times[partition]
+        stream.advance(self._parts.users.stream_ms(partition), now_s)
+        return stream.now_ms(now_s)
+
     def pause_s(self) -> float:
         """Return how long nothing has to be swept."""
         return 0.0 if self._left else max(0.0, self._due_s - time.monotonic())
@@ -78,13 +84,11 @@ class Sweeps:
             self._due_s = now_s + self._interval_s
             self._left = dict.fromkeys(self._partitions, self._users)
         if self._left:
-            await self._piece(next(iter(self._left)), now_s)
+            await self._piece(next(iter(self._left)))
 
-    async def _piece(self, partition: int, now_s: float) -> None:
+    async def _piece(self, partition: int) -> None:
         parts, left = self._parts, self._left.pop(partition)
-        stream = self._times[partition]
-        stream.advance(parts.users.stream_ms(partition), now_s)
-        stream_ms = stream.now_ms(now_s)
+        stream, stream_ms = self._times[partition], self.stream_ms(partition)
         if not stream_ms:
             return
         await self._effects.settle()  # else users whose writes are under way would be found due again

@@ -16,6 +16,7 @@ from stream_rec.core.types import SourceRecord
 from stream_rec.roles.batch_queue import BatchQueue
 from stream_rec.roles.effects import Effects, Round
 from stream_rec.roles.parts import Parts
+from stream_rec.roles.refreshes import Refreshes
 from stream_rec.roles.sweeps import Sweeps
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class UserLane:
         self._waits = {partition: _Wait(parts.settings.worker.merge_wait_ms / 1000) for partition in partitions}
         self._effects = Effects(parts, failed)
         self._sweeps = Sweeps(parts, partitions, self._effects)
+        self._refreshes = Refreshes(parts, partitions, self._effects, self._sweeps.stream_ms)
         self._partitions = partitions
         self._turn = 0  # when a round is full, another partition begins the next one
         self._record_s = 0.0
@@ -68,13 +70,16 @@ class UserLane:
     async def run(self) -> None:
         """Run rounds until closed."""
         self._sweeps.begin()
+        self._refreshes.begin()
         while not self._queue.closed:
             starved = any(wait.since is not None for wait in self._waits.values())
             if not any(merge.held for merge in self._merges.values()) or starved:
-                await self._queue.wait(LOOK_AGAIN_S if starved else self._sweeps.pause_s())
+                pause_s = min(self._sweeps.pause_s(), self._refreshes.pause_s())
+                await self._queue.wait(LOOK_AGAIN_S if starved else pause_s)
             self._fill()
             await self._round()
             await self._sweeps.run_if_due()
+            await self._refreshes.run_if_due()
             await asyncio.sleep(0)
         await self._effects.settle()
 

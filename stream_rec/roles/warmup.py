@@ -18,7 +18,7 @@ from stream_rec.core.sequence_tables import HIDDEN, StudentWeights, row_width
 from stream_rec.core.state.item_codec import absorb_record
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user_store import MemoryUserStore
-from stream_rec.core.types import Float32Array
+from stream_rec.core.types import NO_ROWS, Float32Array
 from stream_rec.core.user_plane import PlaneSettings, UserPlane
 
 N_EVENTS = 40
@@ -37,15 +37,16 @@ class _Record(NamedTuple):
     value: bytes | None
 
 
-def warm_up(settings: PlaneSettings, preset: Preset, with_model: bool = False) -> None:
-    """Run a pretended visit through planes that are thrown away afterwards; `with_model`: those of a model, too."""
+def warm_up(settings: PlaneSettings, preset: Preset) -> None:
+    """Run a pretended visit through planes that are thrown away afterwards; a model may be announced at any time."""
     started = time.monotonic()
     items = ItemTable(preset)
     cascade = new_cascade(preset)
     settings = replace(settings, fresh_every=1)
     users, item_plane = UserPlane(settings, preset, items, 1, second=cascade), ItemPlane(items, 1)
-    if with_model:
-        users.serve(_knows_nothing(items))
+    model = _knows_nothing(items)
+    users.serve(model)
+    model.logits(np.zeros(_WIDTH, np.float32), NO_ROWS)
     store = MemoryUserStore()
     item_plane.assign(0, None)
     for i in range(N_EVENTS):

@@ -15,6 +15,7 @@ from stream_rec.adapters.faust_app import FaustSettings, build_app, run_worker
 from stream_rec.adapters.item_tail import ItemTail
 from stream_rec.adapters.lease import Lease
 from stream_rec.adapters.metrics import Metrics
+from stream_rec.adapters.model_tail import ModelTail
 from stream_rec.adapters.user_restore import UserRestore
 from stream_rec.adapters.user_store_rocksdb import RocksUserStore, new_cache
 from stream_rec.config import Settings
@@ -53,7 +54,7 @@ def run(settings: Settings) -> None:
     surroundings = check(settings)
     early = import_early() if settings.worker.drift_lines else None
     plane = plane_settings(settings, surroundings.partitions)
-    warm_up(plane, settings.ranking.chosen_preset(), with_model=bool(settings.ranking.models))
+    warm_up(plane, settings.ranking.chosen_preset())
     if early is not None:
         early.join()  # an import inside the loop looks like a frozen worker, as a compile does
     if settings.worker.uvloop:
@@ -83,6 +84,7 @@ def run(settings: Settings) -> None:
 def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
     """Return what the user plane needs of the settings."""
     worker, ranking = settings.worker, settings.ranking
+    pinned, mix = ranking.fusion()
     return PlaneSettings(
         clicks_topic=settings.topics.clicks,
         purchases_topic=settings.topics.purchases,
@@ -91,7 +93,9 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         exclude=ranking.exclude,
         fresh_every=ranking.sample_every,
         thorough_users=ranking.cascade_users,
-        pinned=ranking.pinned_weights(),
+        pinned=pinned,
+        mix=mix,
+        model_share=ranking.model_share,
         foreign_partition_is_dead=worker.foreign_partition_is_dead,
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,
@@ -135,6 +139,7 @@ def build_parts(settings: Settings, surroundings: Surroundings, plane: PlaneSett
         cascade=cascade,
         item_plane=ItemPlane(items, surroundings.partitions),
         tail=tail,
+        model_tail=ModelTail(bootstrap, models_topic=topics.models, vectors_topic=topics.item_vectors),
         lease=Lease(settings.worker.session_timeout_s),
         contiguity=Contiguity(),
         outputs=outputs,

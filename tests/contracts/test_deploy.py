@@ -69,7 +69,15 @@ def test_prometheus_scrapes_the_workers_port(services: dict[str, Any]) -> None:
 
 def test_the_image_is_locked_not_root_and_has_a_place_for_kernels() -> None:
     _, build, image = DOCKERFILE.split("\nFROM ")
-    assert "--require-hashes -r .ci/lock/base.txt" in build
+    assert "ARG LOCK=base\n" in build and "--require-hashes -r .ci/lock/${LOCK}.txt" in build
     assert "\nUSER stream-rec\n" in image
     assert "NUMBA_CACHE_DIR=" in image
-    assert all((TOP / ".ci" / "lock" / name).exists() for name in ("base.txt", "uv.txt"))
+    assert all((TOP / ".ci" / "lock" / name).exists() for name in ("base.txt", "neural.txt", "uv.txt"))
+
+
+def test_the_encoder_is_asked_for_and_has_what_it_needs(services: dict[str, Any]) -> None:
+    encoder = services["encoder"]
+    assert encoder["profiles"] == ["neural"]
+    assert encoder["build"]["args"] == {"LOCK": "neural"}
+    assert encoder["volumes"][0].startswith("models:/var/lib/stream-rec/models")
+    assert "STREAM_REC_ENCODER__MODELS=/var/lib/stream-rec/models" in DOCKERFILE

@@ -16,7 +16,7 @@ import pytest
 from stream_rec.core.contract import REASONS
 from stream_rec.core.events import decode_event
 from stream_rec.core.schemas import render
-from stream_rec.core.wire import decode_item, decode_list
+from stream_rec.core.wire import decode_announcement, decode_item, decode_list
 from stream_rec.errors import ContractError
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -41,6 +41,7 @@ DECODE: dict[str, Callable[[bytes], object]] = {
     "event": lambda value: decode_event(value, key_of(value, "user_id"), None),
     "recommendation_list": decode_list,
     "catalogue_item": lambda value: decode_item(value, key_of(value, "item_id")),
+    "model_announcement": decode_announcement,
 }
 
 

@@ -8,14 +8,16 @@ import pytest
 from stream_rec.core.features import FEATURES
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, SequenceParams
 from stream_rec.core.ranking.evidence import ABSENT, Evidence
+from stream_rec.core.ranking.mixing import RERANK, Mix
+from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import NO_ROWS, Float64Array, UserView
+from stream_rec.core.types import NO_ROWS, NO_VECTOR, Float64Array, UserView
 from stream_rec.core.wire import decode_list
 from tests.twins.embedding import embed_one
-from tests.twins.plane_shop import PlaneShop
+from tests.twins.plane_shop import Backwards, PlaneShop
 from tests.twins.small_model import LENGTH, small_model
 from tests.twins.small_shop import dump, nobody, small_shop, some_user
 
@@ -146,3 +148,93 @@ def test_a_published_list_names_the_version_and_a_list_without_a_model_none() ->
 
     assert models(PlaneShop()) == {"preset": "retail"}
     assert models(PlaneShop(sequence=lambda items: small_model(1, items, version="v0042")))["sequence"] == "v0042"
+
+
+# Mixed with the others' order by weights that are set.
+
+
+def mixing(items: ItemTable, seed: int, mix: Mix, second: SecondStage | None = None) -> Recommender:
+    recommender = with_model(items, seed)
+    recommender.mix, recommender.second, recommender.linear = mix, second, True
+    return recommender
+
+
+def without_model(items: ItemTable, second: SecondStage | None = None) -> Recommender:
+    recommender = Recommender(items.preset, items, 20)
+    recommender.second, recommender.linear = second, True
+    return recommender
+
+
+MIXES = (RERANK, Mix(0.7, 0.3), Mix(1.0, 0.0))
+EVERY_MIX = pytest.mark.parametrize("mix", MIXES, ids=["rerank", "mixed", "nothing of it"])
+EVERY_STAGE = pytest.mark.parametrize("second", [None, Backwards()], ids=["linear", "second stage"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@EVERY_MIX
+@EVERY_STAGE
+def test_the_best_of_the_others_are_ordered_by_the_weighted_sum(
+    seed: int, mix: Mix, second: SecondStage | None
+) -> None:
+    items = small_shop(seed, n_items=200)
+    recommender, alone = mixing(items, seed, mix, second), without_model(items, second)
+    (user,) = recommender.completed([some_user(seed, items)])
+    assert recommender.sequence is not None
+    others = alone.blended(alone.look(user._replace(vector=NO_VECTOR, near=NO_ROWS), NO_ROWS))
+    best, reranked = others.rows.tolist(), items.preset.sequence.reranked
+    logit = logits(recommender.sequence, user)
+    least = min(logit[row] for row in best[:reranked] if np.isfinite(logit[row]))
+    score = {
+        row: mix.blend * y + mix.sequence * max(logit[row], least)
+        for row, y in zip(best[:reranked], others.scores.tolist(), strict=False)
+    }
+    ranked = recommender.recommend(user, NO_ROWS).ranked
+    expected = sorted(score, key=lambda row: -score[row])[:20]
+    np.testing.assert_allclose(ranked.scores, [score[row] for row in expected], atol=1e-3)
+    np.testing.assert_allclose([score[row] for row in ranked.rows.tolist()], ranked.scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@EVERY_MIX
+@EVERY_STAGE
+def test_a_look_serves_what_is_recommended(seed: int, mix: Mix, second: SecondStage | None) -> None:
+    items = small_shop(seed)
+    recommender = mixing(items, seed, mix, second)
+    (user,) = recommender.completed([some_user(seed, items, pending=3)])
+    kept_out = np.array([3, 5, -1], np.int32)
+    served = recommender.served(recommender.look(user, kept_out))
+    assert served.tolist() == recommender.recommend(user, kept_out).ranked.rows.tolist()
+    assert not {*served.tolist()} & {3, 5}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@EVERY_MIX
+def test_what_is_learned_from_is_as_without_a_model(seed: int, mix: Mix) -> None:
+    items = small_shop(seed)
+    recommender, alone = mixing(items, seed, mix), without_model(items)
+    bare = some_user(seed, items)
+    (user,) = recommender.completed([bare])
+    ours, others = recommender.look(user, NO_ROWS), alone.look(bare, NO_ROWS)
+    for mine, theirs in ((ours.evidence, others.evidence), (recommender.evidence(user, NO_ROWS), others.evidence)):
+        assert [column.tobytes() for column in mine] == [column.tobytes() for column in theirs]
+    assert (ours.linear.tolist(), ours.fusion.tolist()) == (others.linear.tolist(), others.fusion.tolist())
+    assert recommender.plain(ours, recommender.blended(ours)).tolist() == alone.served(others).tolist()
+
+
+@EVERY_MIX
+def test_who_has_no_known_item_gets_the_others_order(mix: Mix) -> None:
+    items = small_shop(2)
+    recommender, alone = mixing(items, 2, mix), without_model(items)
+    unknown = some_user(2, items)._replace(rows=np.full(60, items.intern("item-4"), np.int32))
+    for user in (nobody(), unknown):
+        (completed,) = recommender.completed([user])
+        ours, others = (one.recommend(completed, NO_ROWS).ranked for one in (recommender, alone))
+        assert [column.tobytes() for column in ours] == [column.tobytes() for column in others]
+
+
+def test_a_plane_that_mixes_learns_what_one_without_a_model_learns() -> None:
+    def frames(shop: PlaneShop) -> list[dict[int, bytes]]:
+        return [shop.view(user, "ABCADB", 1000 * at).frames for at, user in enumerate(("ann", "bob", "ann"))]
+
+    mixed = PlaneShop(sequence=lambda items: small_model(1, items), mix=RERANK, fresh_every=1)
+    assert frames(mixed) == frames(PlaneShop(fresh_every=1))

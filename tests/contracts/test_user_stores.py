@@ -75,6 +75,14 @@ class TestEveryUserStore:
         store.write(index_puts(b"anna", 200, 0), 4)
         assert store.due_sessions(1000, 10) == []
 
+    def test_users_are_walked_in_the_order_of_their_ids(self, store: UserStore) -> None:
+        store.write(
+            [put(b"g", b""), put(b"i", b""), *(put(b"h" + user, b"v") for user in (b"b", b"a", b"ab", b"c"))], 1
+        )
+        assert store.users_after(b"", 3) == [b"a", b"ab", b"b"]
+        assert store.users_after(b"b", 3) == [b"c"]
+        assert store.users_after(b"c", 3) == []
+
     def test_scan_yields_a_prefix_in_key_order(self, store: UserStore) -> None:
         store.write([put(b"h%04d" % i, b"v") for i in reversed(range(2500))] + [put(b"g", b""), put(b"i", b"")], 1)
         assert [key for key, _ in store.scan(b"h")] == [b"h%04d" % i for i in range(2500)]

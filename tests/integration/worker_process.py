@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stream_rec.config import Settings, env_name
 from stream_rec.core.state.item_codec import decode_row
 from stream_rec.core.state.user_codec import decode_head, head_key
 
+P = TypeVar("P", bound="Process")
 READY = "] ready after"  # partitions; the kernels are ready long before
 HISTORY_EVENTS = 1000
 DEADLINE_S = 60.0
@@ -33,23 +34,27 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **values}
 
 
-class Worker:
-    """One `stream-rec worker`."""
+class Process:
+    """One `stream-rec` of the command named, ready once its log holds `ready`."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
-        self.log = log
+    def __init__(self, settings: Settings, log: Path, command: str, ready: str) -> None:
+        self.log, self._ready = log, ready
         with log.open("w") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stream_rec", "worker"],
+                [sys.executable, "-m", "stream_rec", command],
                 env=environment(settings),
                 stderr=stream,
                 stdout=stream,
                 start_new_session=True,
             )
 
+    def says(self, text: str) -> bool:
+        """Return whether its log holds a text by now."""
+        return text in self.log.read_text()
+
     def wait_ready(self) -> None:
-        """Wait until its partitions are restored."""
-        wait_until(lambda: READY in self.log.read_text() or self.process.poll() is not None, "a ready worker")
+        """Wait until it does its work."""
+        wait_until(lambda: self.says(self._ready) or self.process.poll() is not None, f"{self._ready!r} in {self.log}")
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self) -> tuple[int, float]:
@@ -64,16 +69,29 @@ class Worker:
         self.process.wait(20)
 
 
+class Worker(Process):
+    """One `stream-rec worker`; ready when its partitions are restored."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        super().__init__(settings, log, "worker", READY)
+
+
 @contextmanager
 def running(settings: Settings, log: Path) -> Iterator[Worker]:
     """Run a worker for the block; whatever happens, it does not outlive it."""
-    worker = Worker(settings, log)
-    try:
-        worker.wait_ready()
+    with ready(Worker(settings, log)) as worker:
         yield worker
+
+
+@contextmanager
+def ready(process: P) -> Iterator[P]:
+    """Wait for a process; whatever happens in the block, it does not outlive it."""
+    try:
+        process.wait_ready()
+        yield process
     finally:
-        if worker.process.poll() is None:
-            worker.kill()
+        if process.process.poll() is None:
+            process.kill()
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

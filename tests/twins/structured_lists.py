@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stream_rec.core.presets import CascadeParams
 from stream_rec.core.ranking.past_lists import PastLists
 from stream_rec.core.types import Float32Array, Int64Array
 
@@ -23,7 +24,7 @@ class StructuredLists(NamedTuple):
 
     def past(self, first: int, end: int) -> PastLists:
         """The lists [first, end) in a ring."""
-        ring = PastLists(self.features.shape[2], end - first)
+        ring = PastLists(self.features.shape[2], CascadeParams(past_lists=end - first))
         for q in range(first, end):
             ring.remember(self.features[q], self.linear[q], int(self.targets[q]), int(self.event_ms[q]))
         return ring

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_rec import config
+from stream_rec.core.ranking.mixing import RERANK, Mix
 from stream_rec.errors import ConfigError
 
 
@@ -75,9 +76,9 @@ def test_a_wrong_file_is_one_line(text: str, tmp_path: Path) -> None:
 
 
 def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert config.load().ranking.pinned_weights() == ()
+    assert config.load().ranking.fusion() == ((), None)
     monkeypatch.setenv("STREAM_REC_RANKING__PINNED", " cooc=0.7, own = 0.25,popularity=0,")
-    assert config.load().ranking.pinned_weights() == (("cooc", 0.7), ("own", 0.25), ("popularity", 0.0))
+    assert config.load().ranking.fusion() == ((("cooc", 0.7), ("own", 0.25), ("popularity", 0.0)), None)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,9 @@ def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -
         ("own=-0.1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own -0.1."),
         ("own=nan", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own nan."),
         ("own=inf", "need finite weights >= 0 of cooc, own, factors, hop, sequence, popularity; got own inf."),
+        ("blend=1", "need blend and sequence, both finite and >= 0, where blend is named; got blend 1.0."),
+        ("blend=1,cooc=1", "need blend and sequence, both finite and >= 0, where blend is named; got blend 1.0, cooc"),
+        ("blend=-1,sequence=1", "where blend is named; got blend -1.0, sequence 1.0. Leave one of them out."),
     ],
 )
 def test_pinned_weights_that_mean_nothing_are_refused_before_anything_starts(
@@ -102,6 +106,16 @@ def test_pinned_weights_that_mean_nothing_are_refused_before_anything_starts(
         config.load()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_model_is_mixed_in_by_weights_or_orders_alone() -> None:
+    both = {"pinned": "blend=0.7,sequence=0.3"}
+    assert config.load(ranking=both).ranking.fusion() == ((), Mix(0.7, 0.3))
+    assert config.load(ranking={"sequence": "rerank"}).ranking.fusion() == ((), RERANK)
+    pinned = {"sequence": "rerank", "pinned": "cooc=1"}
+    assert config.load(ranking=pinned).ranking.fusion() == ((("cooc", 1.0),), RERANK)
+    with pytest.raises(ConfigError, match=r"got blend 0\.7, sequence 0\.3, and rerank"):
+        config.load(ranking=both | {"sequence": "rerank"})
 
 
 @pytest.mark.parametrize("name", ["sample_every", "cascade_users", "refresh_days"])

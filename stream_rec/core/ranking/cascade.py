@@ -47,7 +47,7 @@ class Cascade:
 
     Notes
     -----
-    For 60 candidates of 33 features and 100 trees on one core: `rerank` about 12 µs, `learn` about 25 µs, and 15 µs
+    For 60 candidates of 35 features and 100 trees on one core: `rerank` about 12 µs, `learn` about 25 µs, and 15 µs
     more while a trial is on. Not for several threads. Deterministic.
 
     Examples
@@ -70,7 +70,7 @@ class Cascade:
         self._names = tuple(feature_names)
         self._params = params
         self._fallback = fallback
-        self._past = PastLists(len(self._names), params.past_lists)
+        self._past = PastLists(len(self._names), params)
         self._live: tuple[Forest, ForestScratch] | None = None
         self._trial: Trial | None = None
         self._lists, self._lists_at_fit, self._fit_ms = 0, 0, 0

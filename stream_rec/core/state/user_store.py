@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from stream_rec.core.rounds import Put, UserStoreReader
-from stream_rec.core.state.user_codec import deadline_key, parse_deadline_key
+from stream_rec.core.state.user_codec import deadline_key, head_key, parse_deadline_key
 
 POSITION_KEY = b"\0position"
 CLUSTER_KEY = b"\0cluster"
@@ -78,6 +78,12 @@ class MemoryUserStore:
             return []
         end = bisect_left(self._deadlines, deadline_key(before_ms + 1, b""))
         return [parse_deadline_key(key) for key in self._deadlines[: min(end, limit)]]
+
+    def users_after(self, user_id: bytes, limit: int) -> list[bytes]:
+        """Return up to `limit` user ids behind `user_id`, in the order of their bytes."""
+        start = head_key(user_id)
+        keys = sorted(key for key in self._values if key[:1] == start[:1] and key > start)
+        return [key[1:] for key in keys[:limit]]
 
     def write(self, puts: Sequence[Put], position: int) -> None:
         """Apply all puts, in order, and the position."""

@@ -53,6 +53,32 @@ def test_what_was_read_is_applied_duplicate_or_dead() -> None:
     assert value(metrics, "round_events_sum") == 10
 
 
+def test_both_arms_are_there_from_the_start_and_add_up() -> None:
+    metrics = Metrics()
+    stats = RoundStats(
+        arm_looks=Counter({"with": 3}), arm_hits=Counter({"with": 1}), arm_reciprocal_ranks={"with": 0.5}
+    )
+    for _ in range(2):
+        metrics.round_done(stats)
+    found = {
+        arm: [value(metrics, f"model_{name}_total", arm=arm) for name in ("looks", "hits", "reciprocal_ranks")]
+        for arm in ("with", "without")
+    }
+    assert found == {"with": [6, 2, 1.0], "without": [0, 0, 0]}
+
+
+def test_the_serving_version_is_shown_with_what_was_announced_of_it() -> None:
+    metrics = Metrics()
+    facts = {"learned_until_ms": 4_000.0, "agreement": 0.7}
+    metrics.model_serves("v0001", 0.9, 9_000, facts)
+    metrics.model_serves("v0002", 0.8, 10_000, facts)
+    assert [value(metrics, "sequence_model", version=v) for v in ("none", "v0001", "v0002")] == [None, None, 1.0]
+    shown = {name: value(metrics, f"sequence_{name}") for name in ("coverage", "data_age_seconds", "agreement")}
+    assert shown == {"coverage": 0.8, "data_age_seconds": 6.0, "agreement": 0.7}
+    metrics.model_serves("v0003", 1.0, 10_000, {})
+    assert value(metrics, "sequence_data_age_seconds") == 0.0
+
+
 def test_a_sweep_is_not_counted_as_a_round() -> None:
     metrics = Metrics()
     metrics.round_done(RoundStats(lists=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ def test_tables_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.rows, expected.rows)
     for mine, theirs in zip(found.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_content_comes_back_as_near_as_bytes_go(tmp_path: Path) -> None:
+    tables, rng = some_tables(), np.random.default_rng(0)
+    vectors = rng.normal(size=(3, 128)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[1] = 0
+    found = parse_tables(tables_bytes(replace(tables, content=vectors)), tmp_path).content
+    np.testing.assert_allclose(found @ found.T, vectors @ vectors.T, atol=0.01)
+    assert not found[1].any()
+
+
+def test_a_version_without_content_has_vectors_of_width_0(tmp_path: Path) -> None:
+    assert parse_tables(tables_bytes(some_tables()), tmp_path).content.shape == (3, 0)
 
 
 def test_versions_count_up_and_nothing_is_live_by_itself(tmp_path: Path) -> None:
@@ -108,6 +123,8 @@ def test_tables_that_do_not_fit_together_are_refused() -> None:
     raw = tables_bytes(ModelTables(tables.item_ids[:2], tables.rows, tables.weights))
     with pytest.raises(ConfigError, match=r"x\.safetensors: need the tables of a model"):
         parse_tables(raw, Path("x.safetensors"))
+    with pytest.raises(ConfigError, match=r"content int8.* for 3 items"):
+        parse_tables(tables_bytes(replace(tables, content=np.ones((2, 128), np.float32))), Path("x.safetensors"))
 
 
 def run(*words: str | Path) -> str:
@@ -123,13 +140,16 @@ def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None
     def asked(*words: str) -> Any:
         return json.loads(run(*words, "--out", tmp_path, "--json"))
 
-    asked("promote", first)
-    assert asked("promote", second, "--reason", "looks good")["numbers"] == {"new": 0.35, "running": 0.3}
+    asked("promote", first, "--no-announce")
+    assert asked("promote", second, "--no-announce", "--reason", "looks good")["numbers"] == {
+        "new": 0.35,
+        "running": 0.3,
+    }
     listed = asked("list")
     assert (listed["live"], [one["version"] for one in listed["versions"]]) == (second, [first, second])
     assert listed["decisions"][-1]["reason"] == "looks good"
-    assert asked("rollback")["version"] == first
+    assert asked("rollback", "--no-announce")["version"] == first
     assert asked("show", first)["live"] is True
     assert "v0002" in run("list", "--out", tmp_path)
     assert "2 files, all whole" in run("show", second, "--out", tmp_path)
-    assert "v0002 is live, before it v0001" in run("promote", second, "--out", tmp_path)
+    assert "v0002 is live, before it v0001" in run("promote", second, "--no-announce", "--out", tmp_path)

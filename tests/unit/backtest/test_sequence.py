@@ -61,6 +61,38 @@ def test_the_same_log_with_and_without(log: str, tmp_path: Path) -> None:
     assert "with model v0001" in str(run(log, "--model", version, "--models", str(tmp_path)))
 
 
+def test_every_list_of_a_version_is_held_against_the_one_without_it(log: str, tmp_path: Path) -> None:
+    version = published(tmp_path, EVENTS[len(EVENTS) // 2].timestamp_ms)
+    words = ("--model", version, "--models", str(tmp_path), "--json")
+    mixed, alone, sources = (
+        json.loads(str(run(log, *words, *pin)))["model"]["lists"]
+        for pin in ((), ("--pin", "blend=0,sequence=1"), ("--pin", "cooc=0.7,sequence=0.3"))
+    )
+    assert list(mixed) == ["learned", "pinned", "rerank", "the model's own", "without the model"]
+    assert len({figures["n"] for figures in mixed.values()}) == 1
+    assert alone["pinned"] == alone["rerank"] == mixed["rerank"] != mixed["pinned"]
+    assert mixed["without the model"]["hr@20"]["difference"]["mean"] == 0.0
+    others = {name: figures for name, figures in sources.items() if name != "pinned"}
+    assert others == {name: figures for name, figures in mixed.items() if name != "pinned"}
+    assert sources["pinned"] != mixed["pinned"]
+    assert "lists of v0001" in str(run(log, *words[:-1]))
+
+
+def test_a_blend_without_a_model_is_refused(log: str) -> None:
+    with pytest.raises(ConfigError, match="--pin: need --model where blend is named"):
+        run(log, "--pin", "blend=0.7,sequence=0.3")
+
+
+def test_a_share_of_the_users_can_have_it(log: str, tmp_path: Path) -> None:
+    version = published(tmp_path, EVENTS[len(EVENTS) // 2].timestamp_ms)
+    arguments = ("--model", version, "--models", str(tmp_path), "--json", "--model-share")
+    half, all_of_them, none = (json.loads(str(run(log, *arguments, share))) for share in ("0.5", "1", "0"))
+    looks = {arm: figures["n"] for arm, figures in half["model"]["arms"].items()}
+    assert min(looks.values()) > 0
+    assert all_of_them["model"]["arms"]["with"]["n"] == none["model"]["arms"]["without"]["n"] == sum(looks.values())
+    assert none["model"]["last_half"]["all"]["hr@20"]["difference"]["mean"] == 0.0
+
+
 def test_a_model_that_has_seen_what_is_reported_is_refused(log: str, tmp_path: Path) -> None:
     version = published(tmp_path, EVENTS[len(EVENTS) // 2].timestamp_ms + 1)
     with pytest.raises(ConfigError, match=r"--model v0001: need one that learned from nothing after .* --until 0\.5"):

@@ -313,7 +313,7 @@ def test_looking_and_ranking_change_no_byte_of_user_or_items() -> None:
     state.marks.add(12345, HIDDEN, state.session)  # an item nobody knows here
     before = pickle.dumps(state), dump(shop.items), shop.items.n
     publisher, user = shop.users._publisher, view_of(state, state.session, 10**6, shop.items)
-    publisher.served(publisher.look(state, user))
+    publisher.lists_of(publisher.look(state, user))
     publisher.evidence(state, user._replace(rows=user.rows[:1], sessions=user.sessions[:1], times_ms=user.times_ms[:1]))
     publisher.popular(state)
     assert (pickle.dumps(state), dump(shop.items), shop.items.n) == before

@@ -34,19 +34,34 @@ seconds_per_step = float(sys.argv[2])
 def report(stage, done, of, note):
     time.sleep(seconds_per_step)
 
-train(chain_log(), {}, TrainRequest(Path(sys.argv[1]), "chains", TINY, train=0.8, test=0.15, test_events=200), report)
+warm = {"warm_from": sys.argv[3], "since": 0.0} if len(sys.argv) > 3 else {}
+request = TrainRequest(Path(sys.argv[1]), "chains", TINY, train=0.8, test=0.15, test_events=200, **warm)
+train(chain_log(), {}, request, report)
 """
 
 
-def start(folder: Path, seconds_per_step: float) -> subprocess.Popen[bytes]:
+def start(folder: Path, seconds_per_step: float, *warm_from: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-c", RUN, str(folder), str(seconds_per_step)], env=environment, cwd=ROOT)
+    command = [sys.executable, "-c", RUN, str(folder), str(seconds_per_step), *warm_from]
+    return subprocess.Popen(command, env=environment, cwd=ROOT)
 
 
-def run_through(folder: Path) -> None:
+def run_through(folder: Path, warm_from: str | None = None) -> None:
     torch.set_num_threads(1)
-    request = TrainRequest(folder, "chains", TINY, train=0.8, test=0.15, test_events=200)
+    since = None if warm_from is None else 0.0
+    request = TrainRequest(
+        folder, "chains", TINY, train=0.8, test=0.15, test_events=200, warm_from=warm_from, since=since
+    )
     train(chain_log(), {}, request, lambda stage, done, of, note: None)
+
+
+def kill_in_the_middle(folder: Path, stage: str, *warm_from: str) -> None:
+    process = start(folder, 0.05, *warm_from)
+    try:
+        wait_for_step(folder, stage, 2, process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
 
 def wait_for_step(folder: Path, stage: str, step: int, process: subprocess.Popen[bytes]) -> None:
@@ -61,19 +76,21 @@ def wait_for_step(folder: Path, stage: str, step: int, process: subprocess.Popen
     raise AssertionError(f"no checkpoint of {stage} in the middle of its second epoch")
 
 
-def test_killed_in_teacher_and_student_it_ends_with_the_same_tables(tmp_path: Path) -> None:
+def test_killed_in_teacher_student_and_fine_tune_it_ends_with_the_same_tables(tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run_through(whole)
     for stage in ("teacher", "student"):
-        process = start(stopped, 0.05)
-        try:
-            wait_for_step(stopped, stage, 2, process)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        kill_in_the_middle(stopped, stage)
     assert ModelRegistry(stopped).versions() == []
     run_through(stopped)
     tables = [ModelRegistry(folder).manifest("v0001").files["tables.safetensors"] for folder in (whole, stopped)]
+    assert tables[0] == tables[1]
+    # the same for a run that goes on from this version
+    run_through(whole, "v0001")
+    kill_in_the_middle(stopped, "student", "v0001")
+    assert ModelRegistry(stopped).versions() == ["v0001"]
+    run_through(stopped, "v0001")
+    tables = [ModelRegistry(folder).manifest("v0002").files["tables.safetensors"] for folder in (whole, stopped)]
     assert tables[0] == tables[1]
 
 

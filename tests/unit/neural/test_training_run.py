@@ -44,7 +44,7 @@ def test_the_first_version_goes_live_and_its_run_leaves_nothing_else(with_texts:
     folder, outcome = with_texts
     registry = ModelRegistry(folder)
     assert registry.state().live == outcome.manifest.version == "v0001"
-    assert list((folder / RUNS).iterdir()) == []
+    assert [path.name for path in (folder / RUNS).iterdir()] == ["texts.safetensors"], "which the next run wants"
     assert recipe_from(outcome.manifest.settings) == TINY
     assert outcome.manifest.data["learned"] == 1600
     assert outcome.manifest.data["held_out"] == 300
@@ -60,6 +60,12 @@ def test_the_tables_of_the_report_are_as_good_as_the_student(with_texts: tuple[P
     assert steps["tables, last 8"].hr20 == pytest.approx(steps["student"].hr20, abs=0.006)
     assert steps["tables, int8"].hr20 == pytest.approx(steps["student"].hr20, abs=0.03)
     assert steps["tables, int8"].bytes < steps["tables, fp16"].bytes < steps["tables, last 8"].bytes
+
+
+def test_the_student_lists_most_of_what_its_teacher_lists(with_texts: tuple[Path, TrainOutcome]) -> None:
+    _, outcome = with_texts
+    by_chance = min(1.0, 20 / len(TEXTS))
+    assert by_chance < outcome.manifest.agreement <= 1.0
 
 
 def test_the_report_stands_alone(with_texts: tuple[Path, TrainOutcome]) -> None:
@@ -78,11 +84,22 @@ def test_the_encoder_gives_trained_items_their_rows_and_new_ones_a_row_like_thei
     raw = registry.read_file("v0001", STUDENT_FILE)
     encoder = ItemEncoder(raw, tables.item_ids, outcome.manifest.settings, folder / "v0001" / STUDENT_FILE)
     known = [(item_id, TEXTS.get(item_id, "red clock")) for item_id in tables.item_ids]
-    rows, is_known = encoder.rows([*known, ("never-seen", "red clock"), ("nothing", "")])
+    rows, is_known, content = encoder.rows([*known, ("never-seen", "red clock"), ("nothing", "")])
     assert is_known.tolist() == [True] * (len(known) + 1) + [False]
     np.testing.assert_allclose(rows[: len(known)], tables.rows, atol=1e-4)
     unsold = tables.item_ids.index("item-new")
     np.testing.assert_allclose(rows[len(known)], tables.rows[unsold], atol=1e-4)
+    np.testing.assert_allclose(content[: len(known)], tables.content, atol=0.005)
+    np.testing.assert_allclose(content[len(known)], content[unsold], atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(content, axis=1), [1.0] * (len(known) + 1) + [0.0], atol=1e-5)
+
+
+def test_content_vectors_are_as_like_as_the_texts(with_texts: tuple[Path, TrainOutcome]) -> None:
+    folder, _ = with_texts
+    tables = ModelRegistry(folder).tables("v0001")
+    likeness = tables.content @ tables.content[tables.item_ids.index("item-new")]
+    red_clocks = {tables.item_ids[row] for row in np.argsort(-likeness)[:2]}
+    assert red_clocks == {"item-new", "item-0-4"}
 
 
 def test_a_second_version_is_compared_with_the_live_one(with_texts: tuple[Path, TrainOutcome], tmp_path: Path) -> None:
@@ -101,6 +118,7 @@ def test_a_second_version_is_compared_with_the_live_one(with_texts: tuple[Path, 
 def test_ids_are_enough_and_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     first, second = trained(tmp_path / "a", {}), trained(tmp_path / "b", {})
     assert first.manifest.metrics["student"]["mrr20"] > 0.25
+    assert ModelRegistry(tmp_path / "a").tables("v0001").content.shape == (len(TEXTS), 0)
     assert first.manifest.files["tables.safetensors"] == second.manifest.files["tables.safetensors"]
     json.dumps(first.as_dict())
 

@@ -8,6 +8,7 @@ import pytest
 
 from stream_rec import config
 from stream_rec.core.presets import DAY_MS
+from stream_rec.core.ranking.mixing import RERANK, Mix
 from stream_rec.core.user_plane import PlaneSettings
 from stream_rec.roles.edge import FaustSource
 from stream_rec.roles.parts import Parts
@@ -32,9 +33,12 @@ def test_without_settings_a_worker_does_as_the_plane_would_alone() -> None:
         ("cascade_users", 0, "thorough_users", 0),
         ("refresh_days", 3, "refresh_ms", 3 * DAY_MS),
         ("refresh_days", 0, "refresh_ms", 0),
+        ("model_share", 0.5, "model_share", 0.5),
         ("list_size", 5, "list_size", 5),
         ("exclude", "current", "exclude", "current"),
         ("pinned", "cooc=0.7,own=0.3", "pinned", (("cooc", 0.7), ("own", 0.3))),
+        ("pinned", "blend=0.7,sequence=0.3", "mix", Mix(0.7, 0.3)),
+        ("sequence", "rerank", "mix", RERANK),
     ],
 )
 def test_a_setting_of_ranking_reaches_the_plane(setting: str, value: object, field: str, reaches: object) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from stream_rec.core.presets import CascadeParams
 from stream_rec.core.ranking.bins import bin_features, quantile_edges
 from stream_rec.core.ranking.cascade import Cascade
 from stream_rec.core.ranking.forest_codec import encode_forest
@@ -49,7 +50,7 @@ def learned_mlp() -> OnlineMlp:
 
 forest, scratch, cascade, mlp = some_forest(), forest_scratch(TREES, F), live_cascade(), learned_mlp()
 edges, bins = quantile_edges(LISTS.features[:100].reshape(-1, F)), np.zeros((F, 64), np.uint8)
-past = PastLists(F, capacity=1_000)
+past = PastLists(F, CascadeParams(past_lists=1_000))
 CALLS: dict[str, Callable[[], object]] = {
     "bin a list": lambda: bin_features(ONE[0], edges, bins),
     "score a list": lambda: score_list(forest, *ONE, scratch),

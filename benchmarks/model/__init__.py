@@ -1,0 +1,1 @@
+"""What a sequence model costs a worker that serves it."""

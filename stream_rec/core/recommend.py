@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
+from stream_rec.core.exposure import Exposure, share_of_boost
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import (
@@ -27,12 +28,14 @@ from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.second_features import second_features
 from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
-from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
+from stream_rec.core.ranking.workspace import CONTENT, N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import (
     NO_ROWS,
     NO_VECTOR,
+    NONE_COLD,
+    Cold,
     Float32Array,
     Float64Array,
     Int32Array,
@@ -45,12 +48,32 @@ from stream_rec.core.types import (
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
 
 
-class Recommendation(NamedTuple):
-    """One list; `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did."""
+class Listing(NamedTuple):
+    """Items in an order, and `because` int32[n]: the history row that spoke most for each, -1 where none did."""
 
     ranked: Ranked
     because: Int32Array
 
+
+NOTHING = Listing(Ranked(NO_ROWS, np.empty(0), NO_ROWS), NO_ROWS)
+
+
+class Recommendation(NamedTuple):
+    """One list; `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did.
+
+    `new`: items nobody had yet, none of which is in the list. `context` is the row of `CONTEXTS` the list is for;
+    `unsold`: how many such items the list itself shows, -1 where it could not show any.
+    """
+
+    ranked: Ranked
+    because: Int32Array
+    new: Listing = NOTHING
+    context: int = _CONTINUE
+    unsold: int = -1
+
+
+NEW_ITEMS = 5
+"""Items nobody had yet beside a list."""
 
 _PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below return: one array is handed over faster
 
@@ -74,7 +97,8 @@ class Orders(NamedTuple):
     """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
 
     `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage. `best` goes on
-    where `linear` ends. `vector` is the sequence model's, where that is mixed in and no source.
+    where `linear` ends; `lifts` float64[m] is what is added to its scores for items with few events. `vector` is the
+    sequence model's, where that is mixed in and no source. `new`: items nobody had yet, best first.
     """
 
     context: int
@@ -83,34 +107,44 @@ class Orders(NamedTuple):
     linear: Int32Array
     second: SecondLook | None
     best: Blend
+    lifts: Float64Array
     vector: Float32Array
+    new: Int32Array
 
 
 @entry()
 def _rank(
     b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, k: int, explained: bool,
-) -> tuple[int, Int32Array, Float64Array]:  # fmt: skip
-    """Gather and order; return the number of candidates, int32[4, m] and the scores of the list.
+    theta: Float32Array, boost: float, k: int, explained: bool,
+) -> tuple[int, Int32Array, Float64Array, Float64Array]:  # fmt: skip
+    """Gather and order; return the number of candidates, int32[4, m], the scores of the list, and lifts.
 
-    Without `explained` only the places in the union are filled in: what a second stage reorders is no list yet.
+    Items with few events are lifted by parts of `boost` (`core/exposure.py`). Without `explained` only the places in
+    the union are filled in: what a second stage reorders is no list yet. What a lift has brought in then stands where
+    it would without, its score is without, and its lift beside it, float64[m].
     """
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     n = gather_evidence(item, user, t, w)
     scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
-    best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
+    best, best_scores, every, lifts = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32), np.zeros(n)
+    if boost != 0.0:
+        for c in range(n):
+            lifts[c] = boost * share_of_boost(item.facts[w.rows[c]].event_count)
     for c in range(n):
         every[c] = c
-    m = best_of(every, scores, n, best, best_scores)
+    m = best_of(every, scores + lifts, n, best, best_scores)
     if explained:
-        return n, explain_places(item, user, t, w, best[:m], linear, theta), best_scores[:m]
-    places = np.empty((4, m), np.int32)
+        return n, explain_places(item, user, t, w, best[:m], linear, theta), best_scores[:m], lifts
+    if boost != 0.0:
+        chosen = best[:m].copy()
+        best_of(chosen, scores[chosen], m, best, best_scores)
+    places, best_lifts = np.empty((4, m), np.int32), np.empty(m)
     for c in range(m):
-        places[_PLACE, c] = best[c]
-    return n, places, best_scores[:m]
+        places[_PLACE, c], best_lifts[c] = best[c], lifts[best[c]]
+    return n, places, best_scores[:m], best_lifts
 
 
 @entry()
@@ -179,6 +213,8 @@ class Recommender:
         Must have completed the views that are ranked.
     mix : Mix or None
         How it is mixed with the order of all other sources; None: it is one of them.
+    exposure : Exposure
+        How many items nobody had yet the lists show.
     """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
@@ -189,6 +225,7 @@ class Recommender:
         self.second: SecondStage | None = None
         self.sequence: SequenceModel | None = None
         self.mix: Mix | None = None
+        self.exposure = Exposure(0.0)
         self._mixed_rows = preset.sequence.reranked
         self._tables = tables_of(preset)
         self._dimensions = preset.factors.dimensions
@@ -215,7 +252,14 @@ class Recommender:
         """Return the views with what the sequence model makes of them, where there is one."""
         return users if self.sequence is None else self.sequence.complete(users)
 
-    def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
+    def cold(self, users: list[UserView]) -> list[Cold]:
+        """Return the items of few events that suit each user by their texts, where a model knows texts."""
+        cold = None if self.sequence is None else self.sequence.cold
+        return [NONE_COLD] * len(users) if cold is None else cold.propose(users)
+
+    def recommend(
+        self, user: UserView, excluded: Int32Array, thorough: bool = True, cold: Cold = NONE_COLD
+    ) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
 
         Parameters
@@ -226,58 +270,71 @@ class Recommender:
             int32[n] item rows that rules keep out (had, bought, hidden); -1 are passed over.
         thorough
             Whether the second stage is asked, where there is one.
+        cold
+            Items of few events for this user.
         """
-        block, vector, user = self._prepared(excluded), self._mixed_in(user), self._alone(user)
-        theta, linear = self._theta(user, len(vector) > 0)
+        block, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
+        context = context_of(user)
+        theta, linear = self._theta(context, len(vector) > 0)
         second = self.second if thorough and linear and self.pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
-        _, listed, scores = _rank(block, *user, linear, theta, k, final)
+        _, listed, scores, lifts = _rank(block, *user, linear, theta, self._boost(context, linear), k, final)
         if not final:
             best = listed[_PLACE]
             if second is not None and len(best):
                 m = min(len(best), MAX_CANDIDATES)
                 features = _second(block, *user, best[:m], scores[:m])
-                again = second.rerank(features, scores[:m].astype(np.float32))
+                again = second.rerank(features, scores[:m].astype(np.float32)) + lifts[:m]
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
                 best = best[order]
             best, scores = best[: self.list_size], scores[: self.list_size]
             listed = _explain(block, *user, linear, theta, best)
+        ranked, new = Ranked(listed[_ROW], scores, listed[_SOURCE]), self._new(cold, listed[_ROW])
         clear_exclusions(self._scratch, excluded)
-        return Recommendation(Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE])
+        unsold = self._unsold(ranked.rows, cold) if linear else -1
+        return Recommendation(ranked, _with_texts(listed, cold), new, context, unsold)
 
-    def look(self, user: UserView, excluded: Int32Array) -> Orders:
+    def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        block, context, vector = self._prepared(excluded), context_of(user), self._mixed_in(user)
+        block, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
         user = self._alone(user)
-        learned = self.items.ranker.serving[context]
-        n, listed, scores = _rank(block, *user, True, learned, max(self.list_size, MAX_CANDIDATES), False)
+        learned, boost = self.items.ranker.serving[context], self._boost(context, True)
+        k = max(self.list_size, MAX_CANDIDATES)
+        n, listed, scores, lifts = _rank(block, *user, True, learned, boost, k, False)
         best = listed[_PLACE]
         second = None
         if self.second is not None and len(best):
             top = best[:MAX_CANDIDATES]
             features = _second(block, *user, top, scores[: len(top)])
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
+        new = self._new(cold, NO_ROWS).ranked.rows
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
         by_weights = Blend(evidence.rows[best], scores)
-        return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, vector)
+        return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, lifts, vector, new)
 
     def blended(self, orders: Orders) -> Blend:
-        """Return the order of a look by weights, pinned or learned, and by the second stage where there is one."""
-        evidence, second, best = orders.evidence, orders.second, orders.best
+        """Return the order of a look by weights, pinned or learned, and by the second stage where there is one.
+
+        Items with few events are lifted in it.
+        """
+        evidence, second, best, lifts = orders.evidence, orders.second, orders.best, orders.lifts
         if self.pinned is not None:
             scores = linear_scores(evidence.features, len(evidence.rows), self.pinned)
             places = _best(scores, max(self.list_size, MAX_CANDIDATES))
             return Blend(evidence.rows[places], scores[places])
-        if self.second is None or second is None:
-            return best
-        again = self.second.rerank(second.features, second.linear)
         every = np.arange(len(best.rows), dtype=np.int32)
-        order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
+        if self.second is None or second is None:
+            if not lifts.any():
+                return best
+            order, scores = _reordered(every, best.scores + lifts, len(every))
+        else:
+            again = self.second.rerank(second.features, second.linear) + lifts[: len(second.linear)]
+            order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
         return Blend(best.rows[order], scores)
 
     def plain(self, orders: Orders, blend: Blend) -> Int32Array:
@@ -306,23 +363,54 @@ class Recommender:
         """Return the view that the sources see: without the sequence model where that is none of them."""
         return user if self.mix is None else user._replace(vector=NO_VECTOR, near=NO_ROWS)
 
-    def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
+    def evidence(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        block, user = self._prepared(excluded), self._alone(user)
-        n, *_ = _rank(block, *user, True, self.items.ranker.serving[context_of(user)], 0, False)
+        block, user = self._prepared(excluded, cold), self._alone(user)
+        n, *_ = _rank(block, *user, True, self.items.ranker.serving[context_of(user)], 0.0, 0, False)
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
-    def _theta(self, user: UserView, mixed: bool) -> tuple[Float32Array, bool]:
+    def _theta(self, context: int, mixed: bool) -> tuple[Float32Array, bool]:
         """Return the weights that serve, and whether they do: fusion's scores are no logits to be mixed with."""
         if self.pinned is not None:
             return self.pinned, True
-        return self.items.ranker.serving[context_of(user)], self.linear or mixed
+        return self.items.ranker.serving[context], self.linear or mixed
 
-    def _prepared(self, excluded: Int32Array) -> Int64Array:
+    @property
+    def _exposing(self) -> bool:
+        """Whether items nobody had yet may be in lists: only where what is learned online orders them."""
+        return self.exposure.target > 0.0 and self.pinned is None and self.mix is None
+
+    def _boost(self, context: int, linear: bool) -> float:
+        return self.exposure.boosts[context] if linear and self._exposing else 0.0
+
+    def _unsold(self, rows: Int32Array, cold: Cold) -> int:
+        """Return how many of `rows` nobody had yet; -1 where there could have been none."""
+        if not (self._exposing and cold.unsold.any()):
+            return -1
+        return int(np.count_nonzero(self.items.event_count[rows] == 0))
+
+    def _new(self, cold: Cold, listed: Int32Array) -> Listing:
+        """Return the best items nobody had yet that are not listed; the rules' flags are set."""
+        if not cold.unsold.any():
+            return NOTHING
+        rows, taken = cold.rows.tolist(), set(listed.tolist())
+        free = np.flatnonzero(cold.unsold & (self._scratch.excluded[cold.rows] == 0)).tolist()
+        at = [place for place in free if rows[place] not in taken][:NEW_ITEMS]
+        sources = np.full(len(at), CONTENT, np.int32)
+        return Listing(Ranked(cold.rows[at], cold.scores[at], sources), cold.because[at])
+
+    def _prepared(self, excluded: Int32Array, cold: Cold) -> Int64Array:
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
+        rows, scores = cold.rows, cold.scores
+        if len(rows) and not self._exposing:
+            rows, scores = rows[~cold.unsold], scores[~cold.unsold]
+        w, n = self._workspace, len(rows)
+        w.list_sizes[CONTENT] = n
+        if n:
+            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = rows, scores
         return self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
 
     def popular(self, excluded: Int32Array) -> Int32Array:
@@ -337,6 +425,17 @@ def context_of(user: UserView) -> int:
     """Return which row of weights orders a list: for going on with a session, or for a new visit."""
     continues = len(user.sessions) > 0 and user.sessions[-1] == user.session
     return _CONTINUE if continues else _VISIT
+
+
+def _with_texts(listed: Int32Array, cold: Cold) -> Int32Array:
+    """Return the reasons of a list: where the text says most, the item whose text is nearest."""
+    because: Int32Array = listed[_BECAUSE]
+    places = np.flatnonzero(listed[_SOURCE] == CONTENT).tolist() if len(cold.rows) else []
+    if places:
+        speaks = dict(zip(cold.rows.tolist(), cold.because.tolist(), strict=True))
+        for place in places:
+            because[place] = speaks[int(listed[_ROW, place])]
+    return because
 
 
 @entry()

@@ -267,14 +267,14 @@ def test_a_source_of_weight_zero_does_not_count() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, -0.5)),
-        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, float("nan"))),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -0.5)),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float("nan"))),
         FusionParams(rank_offset=-1.0),
         FusionParams(weights=(1.0, 1.0)),
     ],
 )
 def test_meaningless_parameters_are_refused(params: FusionParams) -> None:
-    with pytest.raises(ConfigError, match="fusion: need 6 finite weights >= 0"):
+    with pytest.raises(ConfigError, match="fusion: need 7 finite weights >= 0"):
         fusion_weights(params, len(SOURCE_NAMES))
 
 

@@ -1,8 +1,8 @@
 """Evidence: everything the sources say about a user's candidates, gathered in one compiled call.
 
 The candidates are the union of what co-occurrence, own continuation, popularity and, where there are such, the second
-hop and the sequence model propose; the factors score those and propose nothing themselves, so that no list costs a scan
-of the catalogue for them.
+hop, the sequence model and content propose; the factors score those and propose nothing themselves, so that no list
+costs a scan of the catalogue for them.
 Features are the columns named in `core/features.py`, one row of memory each, so that the loops over candidates
 vectorise.
 """
@@ -25,6 +25,7 @@ from stream_rec.core.ranking.candidate_features import (
 from stream_rec.core.ranking.select import best_of
 from stream_rec.core.ranking.workspace import (
     ABSENT,
+    CONTENT,
     COOC,
     FACTORS,
     HOP,
@@ -47,7 +48,7 @@ from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
 from stream_rec.core.sources.sequence import OutputArrays, sequence_scores
 from stream_rec.core.state.item_layout import FactorArrays
-from stream_rec.core.types import Float32Array, Int32Array, UserView
+from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array, UserView
 
 
 class Evidence(NamedTuple):
@@ -112,7 +113,7 @@ def propose_own(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None
 
 @inner()
 def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill the lists of popularity and, where there are such, of the second hop and the sequence model."""
+    """Fill the lists of popularity and, where there are such, of the second hop, the sequence model and content."""
     w.list_sizes[POPULARITY] = popular_propose(
         item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded,
         w.lists[POPULARITY][:POPULAR_CANDIDATES], w.list_scores[POPULARITY][:POPULAR_CANDIDATES],
@@ -123,10 +124,22 @@ def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> N
             item.cooc, item.listable, user.rows, int(t.scalars[4]), int(t.scalars[6]), w.score, w.touched, w.excluded,
             w.lists[HOP][:HOP_CANDIDATES], w.list_scores[HOP][:HOP_CANDIDATES],
         )  # fmt: skip
+    w.list_sizes[CONTENT] = drop_excluded(w.lists[CONTENT], w.list_scores[CONTENT], w.list_sizes[CONTENT], w.excluded)
     for row in user.near:
         if item.listable[row] and not w.excluded[row] and w.list_sizes[SEQUENCE] < SEQUENCE_CANDIDATES:
             w.lists[SEQUENCE, w.list_sizes[SEQUENCE]] = row
             w.list_sizes[SEQUENCE] += 1
+
+
+@inner()
+def drop_excluded(rows: Int32Array, scores: Float64Array, n: int, excluded: UInt8Array) -> int:
+    """Close the gaps that excluded rows leave in a list; return how many are left."""
+    kept = 0
+    for r in range(n):
+        if not excluded[rows[r]]:
+            rows[kept], scores[kept] = rows[r], scores[r]
+            kept += 1
+    return kept
 
 
 @inner()

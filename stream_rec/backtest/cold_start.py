@@ -11,7 +11,7 @@ from stream_rec.backtest.bootstrap import clustered_difference
 from stream_rec.backtest.event_log import LogEvent
 from stream_rec.backtest.records import LogRecord
 from stream_rec.core.looks import FreshLook, Observer, ServedLook, place_of
-from stream_rec.core.recommend import NEW_ITEMS
+from stream_rec.core.orders import NEW_ITEMS
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float64Array, Int32Array
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from stream_rec.core.compiled import entry, inner
-from stream_rec.core.recommend import Listing, Recommendation
+from stream_rec.core.orders import Listing, Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stream_rec.core.list_entries import EntryWriter
-from stream_rec.core.recommend import Listing, Recommendation
+from stream_rec.core.orders import Listing, Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import SourceRecord
 from stream_rec.core.wire import Trigger

@@ -10,9 +10,10 @@ import numpy as np
 
 from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.lists import ListEncoder
+from stream_rec.core.orders import Blend, Orders, Recommendation
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import Blend, Orders, Recommendation, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import PublishedList, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState

@@ -9,9 +9,10 @@ import pytest
 
 from stream_rec.core.cold_items import COLD_EVENTS
 from stream_rec.core.exposure import Exposure
+from stream_rec.core.orders import NEW_ITEMS
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, ContentParams
 from stream_rec.core.ranking.evidence import ABSENT
-from stream_rec.core.recommend import NEW_ITEMS, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import NO_ROWS, Cold, UserView

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 LOCK := .ci/lock
 UV := $(BIN)/uv
 INSTALL := VIRTUAL_ENV=$(VENV) UV_NO_CONFIG=1 $(UV) pip install --quiet
+AGAIN := $(MAKE) --silent
 PYTHON ?= 
 ARGS ?=
 
@@ -30,7 +31,7 @@ bench: install ## Print the benchmark table (ARGS="--json")
 	@$(BIN)/stream-rec bench $(ARGS)
 
 demo: $(VENV)/.kafka $(VENV)/.package ## A real broker, a worker, a shop's day, a live page (LOG=file replays a log)
-	@$(BIN)/stream-rec demo $(if $(LOG),"$(LOG)") $(ARGS)
+	@$(BIN)/stream-rec demo $(if $(LOG),"$(LOG)",--install "$(AGAIN) $(VENV)/.neural") $(ARGS)
 
 train: $(VENV)/.neural $(VENV)/.package ## Train the sequence model on a log (LOG=file ARGS="--items file")
 	@$(BIN)/stream-rec train "$(LOG)" $(ARGS)

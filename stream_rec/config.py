@@ -147,7 +147,7 @@ class RankingSettings(Section):
     pinned: str = Field(
         "",
         description="Weights of sources instead of learned ones, as cooc=0.7,own=0.3; or of the sequence model and "
-        "what all others make, blend=0.7,sequence=0.3; empty = learned.",
+        "what all others make, blend=0.9,sequence=0.1; empty = learned.",
     )
     sequence: Literal["learned", "rerank"] = Field(
         "learned",

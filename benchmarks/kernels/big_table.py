@@ -59,7 +59,10 @@ def big_table(n: int, preset: Preset, seed: int = 1) -> BigTable:
 
 def bytes_per_item(items: ItemTable) -> float:
     """Return what an item takes in the table's arrays, the Python side (ids, hash table) left out."""
-    per_row = (items.facts, items.neighbour_rows, items.neighbour_weights, items.factor_out, items.factor_in)
+    per_row = (
+        items.facts, items.counts, items.mass_candidate, items.neighbour_rows, items.neighbour_weights,
+        items.factor_out, items.factor_in,
+    )  # fmt: skip
     return sum(array.nbytes for array in (*per_row, *items.texts.arrays()[:5])) / items.capacity
 
 
@@ -81,16 +84,16 @@ def _clusters(n: int, rng: np.random.Generator) -> Int32Array:
 
 
 def _count(items: ItemTable, members: Int32Array, rng: np.random.Generator) -> None:
-    """Fill `facts`: popularity falls with rank^-0.9, and everything counted follows it."""
-    n, cooc, popular, facts = items.n, items.preset.cooc, items.preset.popularity, items.facts
+    """Fill what is counted: popularity falls with rank^-0.9, and everything counted follows it."""
+    n, cooc, popular, facts, counts = items.n, items.preset.cooc, items.preset.popularity, items.facts, items.counts
     events = np.full(n, 2.0)
     events[members.T.ravel()] = 2.0 + 100.0 * n * np.arange(1, members.size + 1) ** -0.9 / 50.0
-    facts["event_count"] = events
-    facts["pair_mass"] = events * rng.uniform(0.3, 0.9, n) * weight(NOW_MS, items.pair_landmark, cooc.decay_ms)
-    facts["mass_vote"] = facts["pair_mass"] ** -cooc.mass_power
-    facts["mass_candidate"] = facts["pair_mass"] ** -cooc.candidate_power
-    facts["popularity"] = events * rng.uniform(0.5, 1.0, n)
-    facts["popularity"] *= weight(NOW_MS, items.popularity_landmark, popular.decay_ms)
+    counts["event_count"] = events
+    counts["pair_mass"] = events * rng.uniform(0.3, 0.9, n) * weight(NOW_MS, items.pair_landmark, cooc.decay_ms)
+    facts["mass_vote"] = counts["pair_mass"] ** -cooc.mass_power
+    items.mass_candidate[:] = counts["pair_mass"] ** -cooc.candidate_power
+    counts["popularity"] = events * rng.uniform(0.5, 1.0, n)
+    counts["popularity"] *= weight(NOW_MS, items.popularity_landmark, popular.decay_ms)
     facts["first_seen_ms"] = NOW_MS - rng.uniform(30, 380, n) * DAY_MS
     facts["last_seen_ms"] = NOW_MS - np.minimum(30.0, rng.exponential(size=n) * 3000.0 / events) * DAY_MS
     for name, share in (("fade_6h", 1e-3), ("fade_1d", 4e-3), ("fade_30d", 0.1), ("fade_180d", 0.6)):

@@ -89,15 +89,15 @@ def _staged(
     at[10] = _now_ns(time)
     scores = linear_scores(w.features, n, theta)
     at[11] = _now_ns(time)
-    best, best_scores, every = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32)
+    listed, best_scores, every = np.empty((4, k), np.int32), np.empty(k), np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    m = best_of(every, scores, n, best, best_scores)
+    m = best_of(every, scores, n, listed[0], best_scores)
     at[12] = _now_ns(time)
-    listed = explain_places(item, user, t, w, best[:m], True, theta)
+    explain_places(item, user, t, w, listed, m, True, theta)
     flag_session(w.in_session, rows, sessions, session, 0)
     at[13] = _now_ns(time)
-    return listed[1]
+    return listed[1, :m]
 
 
 class Stages:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def spawn(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
     outlives_parent: bool = False,
+    niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own.
 
@@ -43,11 +45,13 @@ def spawn(
         File for its output, begun anew; None inherits stdout and stderr.
     outlives_parent
         True for a daemon. Else the child gets SIGTERM when the thread that called this ends (Linux).
+    niceness
+        0 to 19: how far the child stands back for others.
     """
     command = list(argv) if outlives_parent else [sys.executable, "-ISc", _TETHER, str(os.getpid()), *argv]
     output = None if log is None else log.open("wb")
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -58,6 +62,16 @@ def spawn(
     finally:
         if output:
             output.close()
+    if niceness:
+        _stand_back(process.pid, niceness)
+    return process
+
+
+def _stand_back(pid: int, niceness: int) -> None:
+    """Lower a child's priority, and on Linux that of its session, which else gets as much of a core as any other."""
+    with suppress(OSError):  # it has ended already, or this system knows no such groups
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float) -> int:

@@ -215,7 +215,10 @@ class Backtest:
     def bytes_per_item(self) -> float:
         """Return the bytes of the arrays of the table and its texts per row of its capacity."""
         items, texts = self.items, self.items.texts
-        arrays = items.facts, items.neighbour_rows, items.neighbour_weights, items.factor_out, items.factor_in
+        arrays = (
+            items.facts, items.counts, items.mass_candidate, items.neighbour_rows, items.neighbour_weights,
+            items.factor_out, items.factor_in,
+        )  # fmt: skip
         own = sum(array.nbytes for array in arrays)
         return own / items.capacity + sum(array.nbytes for array in texts.arrays()[:5]) / texts.capacity
 

@@ -37,7 +37,7 @@ LEARNED, PINNED, RERANKED, OWN, WITHOUT = LISTS = (
 
 Pin = tuple[tuple[str, float], ...]
 
-USUAL_PIN: Pin = (("blend", 0.7), ("sequence", 0.3))
+USUAL_PIN: Pin = (("blend", 0.9), ("sequence", 0.1))
 
 
 class ChosenModel(NamedTuple):

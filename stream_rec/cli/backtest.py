@@ -55,7 +55,7 @@ def command(
         str,
         typer.Option(
             help="Weights of sources instead of learned ones: cooc=0.7,own=0.3; with --model, "
-            "those of the pinned list: blend=0.7,sequence=0.3."
+            "those of the pinned list: blend=0.9,sequence=0.1."
         ),
     ] = "",
     explain: Annotated[

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from stream_rec.cli.options import Models
+
 CHECKOUT = Path(__file__).parents[2]
 
 app = typer.Typer(invoke_without_command=True)
@@ -49,6 +51,25 @@ def model(
 ) -> None:
     """Measure what serving a sequence model costs the worker, and what a promotion does to the delay of lists."""
     _module("benchmarks.model.run").run(as_json, quick)
+
+
+@app.command("fine-tune")
+def fine_tune(
+    log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
+    version: Annotated[str, typer.Option("--model", help="Version to begin with: v0001.")],
+    models: Models = Path("data/models"),
+    items: Annotated[Path | None, typer.Option(help="Catalogue, as `train` takes it.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names in a foreign log: user_id=CustomerID,…")] = None,
+    days: Annotated[float, typer.Option(min=0.1, help="Days between two fine-tunes.")] = 7.0,
+    since: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the log where the figures begin.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what fine-tuning a version every few days is worth, against the same version left as it is."""
+    from stream_rec.backtest.log_format import parse_log_format
+    from stream_rec.cli.training_input import from_files
+
+    source = from_files(log, parse_log_format(columns, None, False, None, None), items, None)
+    _module("benchmarks.fine_tune.run").run(source, models, version, days, since, as_json)
 
 
 def _module(name: str) -> Any:

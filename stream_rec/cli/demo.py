@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stream_rec.roles.demo_feed import Feed
 
 SHOP_RATE = 300.0
+MODEL_SHARE = 0.5
 LONGEST_SHOP_EVENTS = 1_500_000
 """A shop that has gone on for so long starts anew: passing over its past would take longer than a fresh start."""
 
@@ -36,6 +37,12 @@ def command(
     catalogue: Annotated[
         Path | None, typer.Option(help="CSV item_id,title,… with the titles of a log's items.")
     ] = None,
+    model: Annotated[
+        bool, typer.Option(help="Train a sequence model on the shop's past, and let half of the users have it.")
+    ] = True,
+    install: Annotated[
+        str, typer.Option(metavar="COMMAND", help="What installs the extra `neural`, run behind the demo.")
+    ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Broker and stores; else in the user's cache folder.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
 ) -> None:
@@ -47,11 +54,13 @@ def command(
     from stream_rec.errors import ConfigError
     from stream_rec.roles.demo import Demo, DemoPlan
     from stream_rec.roles.demo_feed import ShopFeed, resumes_at
+    from stream_rec.roles.demo_model import ModelPlan
 
     if rate is not None and not 0 < rate < float("inf"):
         raise ConfigError(f"--rate: need a number above 0; got {rate}. Correct it.")
     root = data_dir or user_cache_folder() / "demo"
     feed: Feed
+    behind: ModelPlan | None = None
     if log is not None:
         folder = fresh(root / "log")
         settings = demo_settings(folder, config, preset=None)
@@ -61,11 +70,14 @@ def command(
         folder = root / "shop"
         passed = resumes_at(folder, {"users": users, "items": items, "seed": seed})
         if passed is None or passed > LONGEST_SHOP_EVENTS:
+            passed = 0
             fresh(folder)
         settings = demo_settings(folder, config, preset="clicks")
         feed = ShopFeed(folder, settings.topics, users, items, seed, history)
         rate = rate or SHOP_RATE
-    raise typer.Exit(Demo(settings, feed, DemoPlan(rate, seconds, folder), Console()).run())
+        if model and history:
+            behind = ModelPlan(users, items, seed, history, max(history, passed), install)
+    raise typer.Exit(Demo(settings, feed, DemoPlan(rate, seconds, folder, behind), Console()).run())
 
 
 def fresh(folder: Path) -> Path:
@@ -89,16 +101,18 @@ def fresh(folder: Path) -> Path:
 
 
 def demo_settings(folder: Path, config: Path | None, preset: str | None) -> Settings:
-    """Return settings with everything in one folder and ports that are free; `preset` unless one is set."""
+    """Return settings with everything in one folder and free ports; `preset` and `MODEL_SHARE` where none is set."""
     from stream_rec.adapters.embedded_kafka import HOST, free_port
     from stream_rec.config import load
 
     port = free_port()
-    ranking = {"preset": preset} if preset and "preset" not in load(config).ranking.model_fields_set else {}
+    usual = {"model_share": MODEL_SHARE} | ({"preset": preset} if preset else {})
+    ranking = {name: value for name, value in usual.items() if name not in load(config).ranking.model_fields_set}
     return load(
         config,
         kafka={"bootstrap": f"{HOST}:{port}", "replication": 1},
         kafka_embedded={"folder": folder / "kafka", "port": port},
+        encoder={"models": folder / "models"},
         worker={"data_dir": folder / "worker", "metrics_host": HOST, "metrics_port": free_port()},
         ranking=ranking,
     )

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from math import log2
+from math import log2, sqrt
 
 from stream_rec.core.types import LIST_SIZE
+
+
+def wilson_interval(hits: float, n: float, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of a share of n independent trials, 95 % at the usual z; all of [0, 1] where n is 0.
+
+    References
+    ----------
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA.
+    https://doi.org/10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson_interval(5, 10)]
+    [0.237, 0.763]
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    share, spread = hits / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / 4 / n)
+    return middle - half, middle + half
 
 
 class RankMetrics:

@@ -78,7 +78,7 @@ class SequenceParams:
 
     last: int = 50  # items of a history that a user is embedded by
     proposed: int = 50  # candidates taken from the whole catalogue; 0: only what other sources propose is scored
-    reranked: int = 40  # of the others' best, where the model is mixed in with set weights or orders them alone
+    reranked: int = 30  # of the others' best, where the model is mixed in with set weights or orders them alone
     most_items: int = 20_000  # in a larger catalogue none are taken: the search would cost more than all the rest
 
 

@@ -10,12 +10,14 @@ import numpy.typing as npt
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.exposure import Exposure, share_of_boost
 from stream_rec.core.features import CONTEXTS
-from stream_rec.core.orders import NEW_ITEMS, NOTHING, Blend, Listing, Orders, Recommendation, SecondLook
+from stream_rec.core.new_items import new_items, reasons_by_text
+from stream_rec.core.orders import NOTHING, Blend, Orders, Recommendation, SecondLook
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import (
     NO_OUTPUTS,
     ItemBlock,
     ListBlock,
+    list_block_at,
     list_items_at,
     list_tables_at,
     list_workspace_at,
@@ -47,64 +49,69 @@ from stream_rec.core.types import (
 )
 
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
-_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below return: one array is handed over faster
+_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below write: one array is handed over faster
+_SCORE, _LIFT = range(2)
 
 
 @entry()
 def _rank(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, boost: float, k: int, explained: bool,
-) -> tuple[int, Int32Array, Float64Array, Float64Array]:  # fmt: skip
-    """Gather and order; return the number of candidates, int32[4, m], the scores of the list, and lifts.
+    theta: Float32Array, boost: float, explained: bool, listed: Int32Array, scores: Float64Array,
+) -> tuple[int, int]:  # fmt: skip
+    """Gather and order; write `listed` int32[4, k] and `scores` float64[2, k]; return how many candidates and how long.
 
-    Items with few events are lifted by parts of `boost` (`core/exposure.py`). Without `explained` only the places in
-    the union are filled in: what a second stage reorders is no list yet. What a lift has brought in then stands where
-    it would without, its score is without, and its lift beside it, float64[m].
+    `theta` float32[contexts, F]: the row of the user's context counts. Items with few events are lifted by parts of
+    `boost` (`core/exposure.py`). Without `explained` only the places in the union are filled in: what a second stage
+    reorders is no list yet. What a lift has brought in then stands where it would without, its score is without, and
+    its lift is in the second row.
     """
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     item = list_items_at(b, t)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
+    weights = theta[_context_of(sessions, session)]
     n = gather_evidence(item, user, t, w)
-    scores = linear_scores(w.features, n, theta) if linear else fusion_scores(w.ranks, n, t.fusion)
-    best, best_scores, every, lifts = np.empty(k, np.int32), np.empty(k), np.empty(n, np.int32), np.zeros(n)
-    if boost != 0.0:
-        for c in range(n):
-            lifts[c] = boost * share_of_boost(item.facts[w.rows[c]].event_count)
+    every_score = linear_scores(w.features, n, weights) if linear else fusion_scores(w.ranks, n, t.fusion)
+    every = np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    m = best_of(every, scores + lifts, n, best, best_scores)
-    if explained:
-        return n, explain_places(item, user, t, w, best[:m], linear, theta), best_scores[:m], lifts
+    lifts = np.zeros(n)
     if boost != 0.0:
-        chosen = best[:m].copy()
-        best_of(chosen, scores[chosen], m, best, best_scores)
-    places, best_lifts = np.empty((4, m), np.int32), np.empty(m)
+        for c in range(n):
+            lifts[c] = boost * share_of_boost(item.event_count[w.rows[c]])
+    m = best_of(every, every_score + lifts, n, listed[_PLACE], scores[_SCORE])
+    if boost != 0.0 and not explained:
+        chosen = listed[_PLACE, :m].copy()
+        best_of(chosen, every_score[chosen], m, listed[_PLACE], scores[_SCORE])
     for c in range(m):
-        places[_PLACE, c], best_lifts[c] = best[c], lifts[best[c]]
-    return n, places, best_scores[:m], best_lifts
+        scores[_LIFT, c] = lifts[listed[_PLACE, c]]
+    if explained:
+        explain_places(item, user, t, w, listed, m, linear, weights)
+    return n, m
 
 
 @entry()
 def _explain(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, best: Int32Array,
-) -> Int32Array:  # fmt: skip
-    """Return the list of the places `best`, whose evidence the workspace still holds, as int32[4, m]."""
+    theta: Float32Array, listed: Int32Array,
+) -> None:  # fmt: skip
+    """Fill in the list of the places in `listed` int32[4, m], whose evidence the workspace still holds."""
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
-    return explain_places(list_items_at(b, t), user, t, w, best, linear, theta)
+    weights = theta[_context_of(sessions, session)]
+    explain_places(list_items_at(b, t), user, t, w, listed, listed.shape[1], linear, weights)
 
 
 @inner(allocates=True)
 def explain_places(
-    item: ItemSide, user: UserView, t: Tables, w: Workspace, best: Int32Array, linear: bool, theta: Float32Array
-) -> Int32Array:
-    """Return int32[4, m]: the places `best`, their rows, the reason of each, and the source that added most."""
-    m = len(best)
-    listed = np.empty((4, m), np.int32)
-    rows = listed[_ROW]
+    item: ItemSide, user: UserView, t: Tables, w: Workspace, listed: Int32Array, m: int, linear: bool,
+    theta: Float32Array,
+) -> None:  # fmt: skip
+    """Fill in `listed` beside the first m places: their rows, the reason of each, and the source that added most."""
+    best, rows = listed[_PLACE, :m], listed[_ROW, :m]
     if linear:
         parts = contributions(w.features, theta, best, N_SOURCES)
     else:
@@ -114,7 +121,7 @@ def explain_places(
                 ranks[s, c] = w.ranks[s, best[c]]
         parts = fusion_shares(ranks, m, t.fusion)
     for c in range(m):
-        listed[_PLACE, c], rows[c], listed[_SOURCE, c] = best[c], w.rows[best[c]], 0
+        rows[c], listed[_SOURCE, c] = w.rows[best[c]], 0
         largest = np.float32(-np.inf)
         for s in range(N_SOURCES):
             if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
@@ -122,15 +129,15 @@ def explain_places(
     because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, t.recent_votes, rows, w.slot)
     for c in range(m):
         listed[_BECAUSE, c] = because[c]
-    return listed
 
 
 @entry()
 def _second(
-    b: Int64Array, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
+    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, best: Int32Array,
     linear: Float64Array,
 ) -> Float32Array:  # fmt: skip
+    b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
     user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
     return second_features(list_items_at(b, t), user, w, best, linear)
@@ -159,7 +166,7 @@ class Recommender:
         self.items = items
         self.list_size = list_size
         self._chosen: bool | None = None
-        self.pinned: Float32Array | None = None
+        self._pinned: Float32Array | None = None
         self.second: SecondStage | None = None
         self.sequence: SequenceModel | None = None
         self.mix: Mix | None = None
@@ -186,6 +193,15 @@ class Recommender:
     def linear(self, serves: bool) -> None:
         self._chosen = serves
 
+    @property
+    def pinned(self) -> Float32Array | None:
+        """The weights a shop has set, if it has."""
+        return None if self._pinned is None else self._pinned[0]
+
+    @pinned.setter
+    def pinned(self, theta: Float32Array | None) -> None:
+        self._pinned = None if theta is None else np.stack([theta] * len(CONTEXTS))
+
     def completed(self, users: list[UserView]) -> list[UserView]:
         """Return the views with what the sequence model makes of them, where there is one."""
         return users if self.sequence is None else self.sequence.complete(users)
@@ -211,44 +227,52 @@ class Recommender:
         cold
             Items of few events for this user.
         """
-        block, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
-        context = context_of(user)
-        theta, linear = self._theta(context, len(vector) > 0)
-        second = self.second if thorough and linear and self.pinned is None else None
+        address, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
+        theta, linear = self._theta(len(vector) > 0)
+        second = self.second if thorough and linear and self._pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
-        _, listed, scores, lifts = _rank(block, *user, linear, theta, self._boost(context, linear), k, final)
+        listed, found = np.empty((4, k), np.int32), np.empty((2, k))
+        _, n = _rank(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
+        scores, lifts = found[:, :n]
+        if n < k:
+            listed = listed[:, :n].copy()
         if not final:
             best = listed[_PLACE]
-            if second is not None and len(best):
-                m = min(len(best), MAX_CANDIDATES)
-                features = _second(block, *user, best[:m], scores[:m])
+            if second is not None and n:
+                m = min(n, MAX_CANDIDATES)
+                features = _second(address, *user, best[:m], scores[:m])
                 again = second.rerank(features, scores[:m].astype(np.float32)) + lifts[:m]
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
                 best = best[order]
             best, scores = best[: self.list_size], scores[: self.list_size]
-            listed = _explain(block, *user, linear, theta, best)
-        ranked, new = Ranked(listed[_ROW], scores, listed[_SOURCE]), self._new(cold, listed[_ROW])
+            listed = np.empty((4, len(best)), np.int32)
+            listed[_PLACE] = best
+            _explain(address, *user, linear, theta, listed)
+        ranked, because = Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE]
+        new, context, unsold = NOTHING, 0, -1
+        if len(cold.rows):
+            new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
+            context, unsold = context_of(user), self._unsold(ranked.rows, cold) if linear else -1
         clear_exclusions(self._scratch, excluded)
-        unsold = self._unsold(ranked.rows, cold) if linear else -1
-        return Recommendation(ranked, _with_texts(listed, cold), new, context, unsold)
+        return Recommendation(ranked, because, new, context, unsold)
 
     def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        block, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
-        user = self._alone(user)
-        learned, boost = self.items.ranker.serving[context], self._boost(context, True)
-        k = max(self.list_size, MAX_CANDIDATES)
-        n, listed, scores, lifts = _rank(block, *user, True, learned, boost, k, False)
-        best = listed[_PLACE]
-        second = None
-        if self.second is not None and len(best):
+        address, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
+        user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
+        listed, found = np.empty((4, k), np.int32), np.empty((2, k))
+        n, m = _rank(
+            address, *user, True, self.items.ranker.serving, self._boost(user, True), False, listed, found
+        )  # fmt: skip
+        (scores, lifts), best, second = found[:, :m], listed[_PLACE, :m], None
+        if self.second is not None and m:
             top = best[:MAX_CANDIDATES]
-            features = _second(block, *user, top, scores[: len(top)])
+            features = _second(address, *user, top, scores[: len(top)])
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
-        new = self._new(cold, NO_ROWS).ranked.rows
+        new = new_items(cold, NO_ROWS, self._scratch.excluded).ranked.rows
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
@@ -303,24 +327,25 @@ class Recommender:
 
     def evidence(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        block, user = self._prepared(excluded, cold), self._alone(user)
-        n, *_ = _rank(block, *user, True, self.items.ranker.serving[context_of(user)], 0.0, 0, False)
+        address, user = self._prepared(excluded, cold), self._alone(user)
+        none, nothing = np.empty((4, 0), np.int32), np.empty((2, 0))
+        n, _ = _rank(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
-    def _theta(self, context: int, mixed: bool) -> tuple[Float32Array, bool]:
-        """Return the weights that serve, and whether they do: fusion's scores are no logits to be mixed with."""
-        if self.pinned is not None:
-            return self.pinned, True
-        return self.items.ranker.serving[context], self.linear or mixed
+    def _theta(self, mixed: bool) -> tuple[Float32Array, bool]:
+        """Return both contexts' weights, and whether they serve: scores of fusion are no logits to be mixed with."""
+        if self._pinned is not None:
+            return self._pinned, True
+        return self.items.ranker.serving, self.linear or mixed
 
     @property
     def _exposing(self) -> bool:
         """Whether items nobody had yet may be in lists: only where what is learned online orders them."""
-        return self.exposure.target > 0.0 and self.pinned is None and self.mix is None
+        return self.exposure.target > 0.0 and self._pinned is None and self.mix is None
 
-    def _boost(self, context: int, linear: bool) -> float:
-        return self.exposure.boosts[context] if linear and self._exposing else 0.0
+    def _boost(self, user: UserView, linear: bool) -> float:
+        return self.exposure.boosts[context_of(user)] if linear and self._exposing else 0.0
 
     def _unsold(self, rows: Int32Array, cold: Cold) -> int:
         """Return how many of `rows` nobody had yet; -1 where there could have been none."""
@@ -328,28 +353,20 @@ class Recommender:
             return -1
         return int(np.count_nonzero(self.items.event_count[rows] == 0))
 
-    def _new(self, cold: Cold, listed: Int32Array) -> Listing:
-        """Return the best items nobody had yet that are not listed; the rules' flags are set."""
-        if not cold.unsold.any():
-            return NOTHING
-        rows, taken = cold.rows.tolist(), set(listed.tolist())
-        free = np.flatnonzero(cold.unsold & (self._scratch.excluded[cold.rows] == 0)).tolist()
-        at = [place for place in free if rows[place] not in taken][:NEW_ITEMS]
-        sources = np.full(len(at), CONTENT, np.int32)
-        return Listing(Ranked(cold.rows[at], cold.scores[at], sources), cold.because[at])
-
-    def _prepared(self, excluded: Int32Array, cold: Cold) -> Int64Array:
+    def _prepared(self, excluded: Int32Array, cold: Cold) -> int:
+        """Keep out the excluded rows, hand over what content proposes; return the address of the list block."""
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        rows, scores = cold.rows, cold.scores
-        if len(rows) and not self._exposing:
-            rows, scores = rows[~cold.unsold], scores[~cold.unsold]
-        w, n = self._workspace, len(rows)
+        w, n = self._workspace, 0
+        if len(cold.rows):
+            may = self._scratch.excluded[cold.rows] == 0
+            rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
+            n = len(rows)
+            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
         w.list_sizes[CONTENT] = n
-        if n:
-            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = rows, scores
-        return self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
+        self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
+        return self._block.address
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""
@@ -361,19 +378,12 @@ class Recommender:
 
 def context_of(user: UserView) -> int:
     """Return which row of weights orders a list: for going on with a session, or for a new visit."""
-    continues = len(user.sessions) > 0 and user.sessions[-1] == user.session
-    return _CONTINUE if continues else _VISIT
+    return int(_context_of(user.sessions, user.session))
 
 
-def _with_texts(listed: Int32Array, cold: Cold) -> Int32Array:
-    """Return the reasons of a list: where the text says most, the item whose text is nearest."""
-    because: Int32Array = listed[_BECAUSE]
-    places = np.flatnonzero(listed[_SOURCE] == CONTENT).tolist() if len(cold.rows) else []
-    if places:
-        speaks = dict(zip(cold.rows.tolist(), cold.because.tolist(), strict=True))
-        for place in places:
-            because[place] = speaks[int(listed[_ROW, place])]
-    return because
+@entry()
+def _context_of(sessions: Int32Array, session: int) -> int:
+    return _CONTINUE if len(sessions) > 0 and sessions[len(sessions) - 1] == session else _VISIT
 
 
 @entry()

@@ -20,6 +20,7 @@ from stream_rec.adapters.supervisor import Child, Supervisor, spawn
 from stream_rec.config import Settings, environment_of, user_cache_folder
 from stream_rec.errors import ConfigError, StateError
 from stream_rec.roles.demo_feed import Feed
+from stream_rec.roles.demo_model import DemoModel, ModelPlan
 from stream_rec.roles.demo_page import page, plain_line, plain_list, summary
 from stream_rec.roles.demo_scene import Scene
 from stream_rec.roles.demo_watch import processed
@@ -42,11 +43,15 @@ warm_up(plane_settings(settings, settings.kafka.partitions), settings.ranking.ch
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How a demo runs: `rate` events/s (`None`: as fast as it goes), at most `seconds`, its files in `folder`."""
+    """How a demo runs: `rate` events/s (`None`: as fast as it goes), at most `seconds`, its files in `folder`.
+
+    `model`: how a sequence model comes about behind it; `None`: it does not.
+    """
 
     rate: float | None
     seconds: float | None
     folder: Path
+    model: ModelPlan | None = None
 
 
 class Demo:
@@ -66,7 +71,8 @@ class Demo:
 
     def __init__(self, settings: Settings, feed: Feed, plan: DemoPlan, console: Console) -> None:
         self._settings, self._feed, self._plan, self._console = settings, feed, plan, console
-        self._scene = Scene(settings, feed, plan.rate)
+        self._model = None if plan.model is None else DemoModel(settings, plan.model, plan.folder)
+        self._scene = Scene(settings, feed, plan.rate, self._model)
         self._worker_log = plan.folder / "worker.log"
         self._broker: embedded_kafka.Broker | None = None
 
@@ -158,6 +164,8 @@ class Demo:
                     scene.sender.finish()
                 scene.scrape.refresh()
                 scene.advance()
+                if self._model is not None and scene.live:
+                    self._model.advance()
                 if not scene.sender.is_alive():
                     scene.phase = "finishing"
                     if scene.caught_up() and not scene.without_list():
@@ -200,6 +208,8 @@ class Demo:
     def _stop(self, children: Supervisor) -> None:
         """End the replay, the worker and the broker, in this order; a second Ctrl-C does not disturb it."""
         sender, reader = self._scene.sender, self._scene.reader
+        if self._model is not None:
+            self._model.stop()
         if sender.is_alive():
             sender.end()
         if sender.sent:

@@ -12,7 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from stream_rec.core.evaluate import wilson_interval
+
 LINES_PER_LIST = 3
+EXTRA_LINES = 2  # what a sequence model adds to the page
 
 
 class ShownItem(NamedTuple):
@@ -42,12 +45,26 @@ class HitRates(NamedTuple):
     oracle_of: int = 0
 
 
+class Arm(NamedTuple):
+    """Of the users of one arm ("with" the sequence model, "without"): lines looked up, and found in the list before."""
+
+    name: str
+    looks: int
+    hits: int
+
+    def in_words(self) -> tuple[str, str, str]:
+        """Return the hit rate, its 95 % interval, and the number of looks."""
+        low, high = wilson_interval(self.hits, self.looks)
+        return f"{self.hits / self.looks:.1%}", f"{100 * low:.1f}\N{EN DASH}{100 * high:.1f}", f"{self.looks:,}"
+
+
 @dataclass(frozen=True)
 class DemoSnapshot:
     """Everything the page shows at one moment; plain values only.
 
     `total` is `None` where the stream has no end. `list_ms` holds p50 and p99 of the last seconds, `None` before the
-    first list. `rates` is `None` while the past is learned.
+    first list. `rates` is `None` while the past is learned. `model` says how far the sequence model is, empty where
+    there is to be none; `arms` what it adds once it serves.
     """
 
     phase: str
@@ -65,6 +82,8 @@ class DemoSnapshot:
     list_ms: tuple[float, float] | None
     rates: HitRates | None
     newest: Sequence[ShownList] = ()
+    model: str = ""
+    arms: Sequence[Arm] = ()
 
     @property
     def processed(self) -> int:
@@ -81,14 +100,18 @@ def page(shot: DemoSnapshot, height: int = 40) -> RenderableType:
         Panel(_stream(shot), title="events", title_align="left", border_style="cyan"),
         Panel(_rates(shot), title="is the next item in the list of 20?", title_align="left", border_style="green"),
     )
-    room = max(1, (height - 17) // (LINES_PER_LIST + 2))
+    room = max(1, (height - 17 - EXTRA_LINES * bool(shot.model)) // (LINES_PER_LIST + 2))
     lists = Panel(_lists(shot.newest[:room]), title="newest lists", title_align="left", border_style="magenta")
     foot = Text(f"Kafka {shot.kafka} · metrics {shot.metrics} · Ctrl-C ends everything", style="dim", no_wrap=True)
     return Group(_head(shot), top, lists, foot)
 
 
 def _head(shot: DemoSnapshot) -> RenderableType:
-    line = Text.assemble(("stream-rec ", "bold"), (shot.phase, "yellow"), f"   {_clock(shot.elapsed_s)}")
+    line = Text.assemble(("stream-rec ", "bold"), (shot.phase, "yellow"), f"   {clock(shot.elapsed_s)}")
+    if shot.model:
+        line = Text.assemble(
+            line, ("   sequence model ", "bold"), (shot.model, "yellow"), no_wrap=True, overflow="ellipsis"
+        )
     if not shot.total:
         return line
     row = Table.grid(expand=True, padding=(0, 1))
@@ -137,7 +160,21 @@ def _rates(shot: DemoSnapshot) -> RenderableType:
     if rates.oracle_hit is not None:
         notes.append(f"oracle: knows every taste ({rates.oracle_of:,} asked)")
         notes.append(f"ours is {rates.hit / max(rates.oracle_hit, 1e-9):.0%} of what is possible")
-    return Group(table, *(Text(note, style="dim") for note in notes))
+    return Group(table, *_arms(shot.arms), *(Text(note, style="dim") for note in notes))
+
+
+def _arms(arms: Sequence[Arm]) -> list[RenderableType]:
+    """Return the hit rates of users with the sequence model and without, beside each other."""
+    if not arms:
+        return []
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_row("the model", "hit@20", "95 %", "looks", style="dim")
+    for arm in arms:
+        table.add_row(f"  {arm.name}", *arm.in_words())
+    return [table]
 
 
 def _bar(share: float, colour: str) -> ProgressBar:
@@ -162,7 +199,7 @@ def _lists(newest: Sequence[ShownList]) -> RenderableType:
 def plain_line(shot: DemoSnapshot) -> str:
     """Return the snapshot as one line, for a pipe or a log file."""
     parts = [
-        f"{_clock(shot.elapsed_s)} {shot.phase}: {shot.sent:,} in",
+        f"{clock(shot.elapsed_s)} {shot.phase}: {shot.sent:,} in",
         f"{shot.applied:,} applied + {shot.duplicates:,} duplicates + {shot.dead:,} dead",
         f"{shot.events_per_s:,.0f}/s",
         f"{shot.lists:,} lists for {shot.users_with_list:,} users",
@@ -176,7 +213,16 @@ def plain_line(shot: DemoSnapshot) -> str:
             f"hit@20 {rates.hit:.3f} (popularity {rates.popular_hit:.3f}{oracle}), "
             f"MRR@20 {rates.mrr:.3f} (popularity {rates.popular_mrr:.3f})"
         )
+    if shot.model:
+        parts.append(f"sequence model {shot.model}" + _arms_in_words(shot.arms))
     return " | ".join(parts)
+
+
+def _arms_in_words(arms: Sequence[Arm]) -> str:
+    said = (
+        f"{arm.name} it {rate} ({interval} of {looks})" for arm in arms for rate, interval, looks in [arm.in_words()]
+    )
+    return "".join(f", {words}" for words in said)
 
 
 def plain_list(shown: ShownList) -> str:
@@ -202,9 +248,12 @@ def summary(shot: DemoSnapshot, users: int, missing: int, seconds: float) -> str
             f"{rates.popular_mrr:.4f}; oracle's hit@20 "
             + ("unknown" if rates.oracle_hit is None else f"{rates.oracle_hit:.4f}")
         )
+    if shot.model:
+        lines.append(f"sequence model {shot.model}" + _arms_in_words(shot.arms))
     return "\n".join(lines)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return seconds as minutes and seconds: 2:05."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"

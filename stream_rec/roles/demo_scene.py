@@ -6,9 +6,11 @@ import time
 from collections import deque
 
 from stream_rec.config import Settings
+from stream_rec.core.arms import ARMS
 from stream_rec.core.wire import ListedItem, RecommendationList
 from stream_rec.roles.demo_feed import Feed
-from stream_rec.roles.demo_page import DemoSnapshot, HitRates, ShownItem, ShownList
+from stream_rec.roles.demo_model import DemoModel
+from stream_rec.roles.demo_page import Arm, DemoSnapshot, HitRates, ShownItem, ShownList, clock
 from stream_rec.roles.demo_sender import Sender
 from stream_rec.roles.demo_watch import ListReader, Scrape, processed
 
@@ -22,13 +24,15 @@ REASONS = {
 }
 WITHOUT_AN_ITEM = {"co_occurrence": "goes with what you looked at", "own_continuation": "as in an earlier visit"}
 LOOKS, HITS, POPULAR_HITS = "looks_total", "hits_total|served", "hits_total|popular"
+ARM_COUNTS = tuple(f"model_{name}_total|{arm}" for arm in ARMS for name in ("looks", "hits"))
 RANKS, POPULAR_RANKS = "reciprocal_ranks_total|served", "reciprocal_ranks_total|popular"
 
 
 class Scene:
     """The demo's parts, seen together."""
 
-    def __init__(self, settings: Settings, feed: Feed, rate: float | None) -> None:
+    def __init__(self, settings: Settings, feed: Feed, rate: float | None, model: DemoModel | None = None) -> None:
+        self._model = model
         worker, self._settings, self._feed = settings.worker, settings, feed
         self.scrape = Scrape(f"http://{worker.metrics_host}:{worker.metrics_port}/metrics")
         self.sender = Sender(settings, feed, rate)
@@ -36,7 +40,13 @@ class Scene:
         self.phase = "starting"
         self._newest: deque[ShownList] = deque(maxlen=NEWEST)
         self._started = time.monotonic()
+        self._serves: dict[str, float] = {}
         self._at_live: dict[str, float] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the past is learned."""
+        return self._at_live is not None
 
     def advance(self) -> None:
         """Go live once the past is learned; hit rates count from there."""
@@ -55,6 +65,21 @@ class Scene:
     def without_list(self) -> int:
         """Return how many users with an event have no list."""
         return len(self.sender.users.copy() - self.reader.users)
+
+    def model_state(self) -> str:
+        """Return how far the sequence model is, in words; empty where there is to be none."""
+        if (version := self.scrape.label_of("sequence_model")) is None:
+            return "" if self._model is None else self._model.state()
+        since = self._serves.setdefault(version, time.monotonic() - self._started)
+        return f"{version} serves since {clock(since)}"
+
+    def arms(self) -> tuple[Arm, ...]:
+        """Return what users with the model and without it found in their lists, since it serves."""
+        if self._at_live is None or self.scrape.label_of("sequence_model") is None:
+            return ()
+        grown = [self.scrape.total(name) - self._at_live[name] for name in ARM_COUNTS]
+        looks, hits = grown[::2], grown[1::2]
+        return tuple(Arm(name, int(n), int(found)) for name, n, found in zip(ARMS, looks, hits, strict=True) if n)
 
     def snapshot(self) -> DemoSnapshot:
         """Return everything the page shows at this moment."""
@@ -78,10 +103,13 @@ class Scene:
             list_ms=scrape.list_ms(),
             rates=self._rates(),
             newest=tuple(reversed(self._newest)),
+            model=self.model_state(),
+            arms=self.arms(),
         )
 
     def _looks(self) -> dict[str, float]:
-        return {name: self.scrape.total(name) for name in (LOOKS, HITS, POPULAR_HITS, RANKS, POPULAR_RANKS)}
+        names = (LOOKS, HITS, POPULAR_HITS, RANKS, POPULAR_RANKS, *ARM_COUNTS)
+        return {name: self.scrape.total(name) for name in names}
 
     def _rates(self) -> HitRates | None:
         if self._at_live is None:

@@ -56,6 +56,13 @@ class Scrape:
         """Return a gauge's present value, 0 where there is none."""
         return self._last.get(f"stream_rec_{name}", 0.0)
 
+    def label_of(self, name: str) -> str | None:
+        """Return the label of the gauge's child that is 1: which of several it is; None where none is."""
+        start = f"stream_rec_{name}|"
+        return next(
+            (key.removeprefix(start) for key, value in self._last.items() if key.startswith(start) and value), None
+        )
+
     def per_second(self) -> float:
         """Return events processed per second over the window."""
         if len(self._window) < 2:

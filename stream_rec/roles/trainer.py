@@ -122,6 +122,8 @@ def train(
     registry = ModelRegistry(request.folder)
     warm = None
     if request.warm_from is not None:
+        if request.ablation:
+            raise ConfigError("--ablation: need a run with a teacher; got --warm-from, which has none. Leave one out.")
         warm = _warm_start(registry, request.warm_from, texts)
         request = replace(request, recipe=fine_tune(warm.recipe, request.recipe.seed))
     log, split = _learned_and_held_out(registry, events, texts, request, warm)

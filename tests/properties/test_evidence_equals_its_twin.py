@@ -41,7 +41,8 @@ class Gathered(NamedTuple):
 def item_side(items: ItemTable) -> ItemSide:
     return ItemSide(
         items.cooc_arrays(), items.factor_arrays(), items.facts, items.listable, items.popular_rows,
-        items.popular_size, items.popularity, pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark),
+        items.popular_size, items.popularity, items.event_count,
+        pair_rates(items.preset.cooc, items.preset.signals, items.pair_landmark),
         items.texts.arrays(), items.popularity_landmark, items.preset.popularity.decay_ms, NO_OUTPUTS,
     )  # fmt: skip
 

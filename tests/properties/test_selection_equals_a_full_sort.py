@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream_rec.core.presets import FusionParams
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
-from stream_rec.core.ranking.select import Scratch, best_of, select_top
+from stream_rec.core.ranking.select import Scratch, best_logits, best_of, select_top
 from tests.twins import sources as twin
 
 any_score = st.floats(allow_nan=False, width=64)
@@ -41,14 +41,28 @@ def test_a_row_that_was_touched_twice_is_listed_once() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0.0, 0.01, 1.0, 30.0]))
-def test_best_of_many_however_far_they_spread(seed: int, spread: float) -> None:
+@given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0.0, 0.01, 1.0, 30.0]), logits=st.booleans())
+def test_best_of_many_however_far_they_spread(seed: int, spread: float, logits: bool) -> None:
     rng = np.random.default_rng(seed)
-    values, keys = np.exp(rng.normal(0.0, spread, 3000)), rng.permutation(3000).astype(np.int32)
+    values, keys = rng.normal(0.0, spread, 3000) + 0.0, rng.permutation(3000).astype(np.int32)
+    if not logits:
+        values = np.exp(values)
     out_keys, out_values = np.empty(100, np.int32), np.empty(100)
-    assert best_of(keys, values, 3000, out_keys, out_values) == 100
+    select = best_logits if logits else best_of
+    assert select(keys, values, 3000, out_keys, out_values) == 100
     best = np.lexsort((keys, -values))[:100]
     assert (out_keys.tolist(), out_values.tolist()) == (keys[best].tolist(), values[best].tolist())
+
+
+@settings(deadline=None, max_examples=200)
+@given(values=st.lists((any_score | few_scores).map(lambda score: score + 0.0), max_size=200), k=st.integers(0, 12))
+def test_best_of_any_values(values: list[float], k: int) -> None:
+    keys, n = np.arange(len(values), dtype=np.int32)[::-1].copy(), len(values)
+    for select in (best_of, best_logits):
+        out_keys, out_values = np.empty(k, np.int32), np.empty(k)
+        m = select(keys, np.array(values), n, out_keys, out_values)
+        best = sorted(zip(-np.array(values), keys.tolist(), strict=True))[:k]
+        assert list(zip((-out_values[:m]).tolist(), out_keys[:m].tolist(), strict=True)) == best
 
 
 @settings(deadline=None, max_examples=100)

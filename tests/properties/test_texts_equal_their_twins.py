@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stream_rec.core.state.item_text import ItemText
 from tests.twins import texts as twin
-from tests.twins.kernels import text_cosines
+from tests.twins.kernels import cosines
 
 WORDS = ("red", "blue", "mug", "lamp", "heart", "set", "of", "3", "é", "")
 titles = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
@@ -45,5 +45,6 @@ def test_weights_and_document_counts(said: list[tuple[int, str, str]]) -> None:
 @given(said=settings_of, row=st.integers(0, 11))
 def test_cosine(said: list[tuple[int, str, str]], row: int) -> None:
     texts, known = shop(said)
-    cosines = text_cosines(texts, row, list(range(12)))
-    assert cosines.tolist() == pytest.approx([twin.cosine(known, row, other) for other in range(12)], abs=1e-6)
+    whole, half = cosines(texts, row, list(range(12)))
+    assert whole.tolist() == pytest.approx([twin.cosine(known, row, other) for other in range(12)], abs=1e-6)
+    assert half.tolist() == pytest.approx((whole / 2).tolist(), abs=1e-6)

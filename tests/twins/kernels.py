@@ -12,7 +12,7 @@ from stream_rec.core.sources.cooc import cooc_propose, flag_session, pair_rates
 from stream_rec.core.sources.hop import hop_propose
 from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
-from stream_rec.core.state.item_text import ItemText, clear_text, mean_cosines, scatter_text
+from stream_rec.core.state.item_text import ItemText, clear_text, scatter_text, text_cosines
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
@@ -22,7 +22,7 @@ PROPOSING = ("cooc", "own", "hop", "popularity")
 
 _cooc, _own, _hop = from_python(cooc_propose), from_python(own_propose), from_python(hop_propose)
 _flag = from_python(flag_session)
-_scatter, _cosines, _clear = from_python(scatter_text), from_python(mean_cosines), from_python(clear_text)
+_scatter, _cosines, _clear = from_python(scatter_text), from_python(text_cosines), from_python(clear_text)
 
 
 def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tuple[Int32Array, Float64Array]:
@@ -32,9 +32,8 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
     _flag(w.in_session, user.rows, user.sessions, user.session, 1)
     if name == "cooc":
         n = _cooc(
-            items.cooc_arrays(), pair_rates(cooc, items.preset.signals, items.pair_landmark), items.listable, user,
-            t.votes, cooc.in_session, items.preset.signals.near_hidden, w.score, w.touched, w.in_session, w.excluded,
-            rows, scores,
+            items.cooc_arrays(), pair_rates(cooc, items.preset.signals, items.pair_landmark), user, t.votes,
+            cooc.in_session, items.preset.signals.near_hidden, w.score, w.touched, w.excluded, rows, scores,
         )  # fmt: skip
     elif name == "own":
         n = _own(
@@ -54,12 +53,12 @@ def propose(name: str, items: ItemTable, user: UserView, scratch: Scratch) -> tu
     return rows[:n], scores[:n]
 
 
-def text_cosines(texts: ItemText, row: int, candidates: list[int]) -> Float32Array:
-    """The cosine of an item's text and each candidate's."""
+def cosines(texts: ItemText, row: int, candidates: list[int]) -> tuple[Float32Array, Float32Array]:
+    """The cosine of an item's text and each candidate's, and half of it by the other factor."""
     t, rows = texts.arrays(), np.array(candidates, np.int32)
-    scratch, out = np.zeros(TERM_IDS, np.float32), np.full(len(rows), -1, np.float32)
-    _scatter(t, row, t.scale[row], scratch)
-    _cosines(t, rows, len(rows), scratch, np.float32(1.0), out)
+    scratch, out = np.zeros((TERM_IDS, 2), np.float32), np.full((2, len(rows)), -1, np.float32)
+    _scatter(t, row, t.scale[row], t.scale[row], scratch)
+    _cosines(t, rows, len(rows), scratch, np.float32(0.5), out[0], out[1])
     _clear(t, row, scratch)
     assert not scratch.any()
-    return out
+    return out[0], out[1]

@@ -31,7 +31,7 @@ from stream_rec.core.presets import CANDIDATES_PER_SOURCE
 from stream_rec.core.ranking.workspace import MOST_CANDIDATES, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.sources.cooc import PairRates
 from stream_rec.core.sources.sequence import OutputArrays
-from stream_rec.core.state.item_layout import ITEM_FACTS, CoocArrays, FactorArrays, Facts
+from stream_rec.core.state.item_layout import ITEM_COUNTS, ITEM_FACTS, CoocArrays, FactorArrays, Facts
 from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.popular import POPULAR_SIZE
@@ -45,8 +45,8 @@ NO_OUTPUTS = OutputArrays(np.empty((0, 0), np.float32), np.empty(0, np.float32),
 """Without a model."""
 
 
-ITEM_SIZE, WORKSPACE_SIZE, TABLES_SIZE = 20, 18, 18
-"""Lengths of the three blocks."""
+ITEM_SIZE, WORKSPACE_SIZE, TABLES_SIZE, LIST_SIZE = 22, 18, 18, 8
+"""Lengths of the three blocks, and of the one that holds them."""
 
 
 class ItemBlock:
@@ -75,7 +75,8 @@ class ItemBlock:
         return block_of(
             items.capacity, k, d, 0, 0, items.facts, items.neighbour_rows, items.neighbour_weights, items.factor_out,
             items.factor_in, items.popular_rows, items.popular_size, texts.terms, texts.weights, texts.scale,
-            texts.repeats, texts.log_price, texts.document_count, texts.documents, len(texts.scale),
+            texts.repeats, texts.log_price, texts.document_count, texts.documents, len(texts.scale), items.counts,
+            items.mass_candidate,
         )  # fmt: skip
 
 
@@ -96,10 +97,10 @@ def item_side_at(b: Int64Array, t: Tables, sequence: OutputArrays) -> ItemSide:
     """Return the item table behind a block."""
     rates = t.rates
     n, k, n_texts = b[0], b[1], b[19]
-    facts = _facts_at(b[5], n)
+    facts, counts = _facts_at(b[5], n), carray(pointer(b[20]), n, ITEM_COUNTS)
     cooc = CoocArrays(
-        int32_rows_at(b[6], n, k), float32_rows_at(b[7], n, k), facts["neighbour_count"], facts["pair_mass"],
-        facts["mass_vote"], facts["mass_candidate"],
+        int32_rows_at(b[6], n, k), float32_rows_at(b[7], n, k), facts["neighbour_count"], counts["pair_mass"],
+        facts["mass_vote"], float64_at(b[21], n),
     )  # fmt: skip
     factors = factors_at(b)
     pair = PairRates(t.pairs, b[_PAIR_LANDMARK], rates[0], rates[1], rates[2], rates[3], rates[5:])
@@ -108,8 +109,8 @@ def item_side_at(b: Int64Array, t: Tables, sequence: OutputArrays) -> ItemSide:
         uint32_at(b[15], n_texts), float32_at(b[16], n_texts), int32_at(b[17], TERM_IDS), int64_at(b[18], 1),
     )  # fmt: skip
     return ItemSide(
-        cooc, factors, facts, facts["listable"], int32_at(b[10], POPULAR_SIZE), int64_at(b[11], 1), facts["popularity"],
-        pair, texts, b[_POPULARITY_LANDMARK], rates[4], sequence,
+        cooc, factors, facts, facts["listable"], int32_at(b[10], POPULAR_SIZE), int64_at(b[11], 1),
+        counts["popularity"], counts["event_count"], pair, texts, b[_POPULARITY_LANDMARK], rates[4], sequence,
     )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def workspace_at(b: Int64Array) -> Workspace:
         int32_at(b[7], MOST_CANDIDATES), int32_rows_at(b[8], N_SOURCES, MOST_CANDIDATES),
         float32_rows_at(b[9], _F, MOST_CANDIDATES), float32_at(b[10], d), int32_rows_at(b[11], N_SOURCES, most),
         float64_rows_at(b[12], N_SOURCES, most), int32_at(b[13], N_SOURCES), int32_rows_at(b[14], N_SOURCES, most),
-        int32_at(b[15], MOST_CANDIDATES), int32_at(b[16], MOST_CANDIDATES), float32_at(b[17], TERM_IDS),
+        int32_at(b[15], MOST_CANDIDATES), int32_at(b[16], MOST_CANDIDATES), float32_rows_at(b[17], TERM_IDS, 2),
     )  # fmt: skip
 
 
@@ -158,6 +159,8 @@ class ListBlock:
     ----------
     tables, workspace
         The memory behind the block, which lives as long as it does.
+    address : int
+        Where the block is, for `list_block_at`: handing an array to a kernel costs more than handing a number.
     """
 
     def __init__(self, items: ItemBlock, tables: Tables, workspace: Workspace) -> None:
@@ -166,9 +169,13 @@ class ListBlock:
         self._tables_block, self._workspace_block = tables_block(tables), workspace_block(workspace)
         self._outputs = NO_OUTPUTS
         self._block = block_of(self._item_block, self._tables_block, self._workspace_block, *_outputs_block(NO_OUTPUTS))
+        self.address: int = self._block.ctypes.data
 
     def current(self, outputs: OutputArrays = NO_OUTPUTS) -> Int64Array:
-        """Return the block as of now, with a sequence model's `outputs`; valid until a row is added."""
+        """Return the block, which stays where it is, as of now, with a sequence model's `outputs`.
+
+        It is valid until a row is added.
+        """
         if outputs is not self._outputs:
             self._outputs = outputs
             self._block[3:] = block_of(*_outputs_block(outputs))
@@ -177,6 +184,12 @@ class ListBlock:
             self._item_block = item_block
             self._block[0] = item_block.ctypes.data
         return self._block
+
+
+@inner(allocates=True)
+def list_block_at(address: int) -> Int64Array:
+    """Return a `ListBlock`'s array."""
+    return int64_at(address, LIST_SIZE)
 
 
 @inner(allocates=True)

@@ -13,7 +13,7 @@ from stream_rec.core.float_kernels import fill_exp, fill_log
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.ranking.workspace import ABSENT, FACTORS, POPULARITY, SEQUENCE, Workspace
 from stream_rec.core.state.item_layout import Facts
-from stream_rec.core.state.item_text import TextArrays, clear_text, mean_cosines, scatter_text
+from stream_rec.core.state.item_text import TextArrays, clear_text, scatter_text, text_cosines
 from stream_rec.core.types import Float32Array, Int32Array, Int64Array
 
 _SCORED = tuple(SOURCE_NAMES.index(name) for name in SCORED_SOURCES)
@@ -133,12 +133,11 @@ def text_features(w: Workspace, t: TextArrays, rows: Int32Array, n: int) -> None
             last[c] = square[c] = recent[c] = _F32(0.0)
         return
     total, newest = _F32(1.0), rows[h - 1]
-    scatter_text(t, newest, t.scale[newest], w.terms)
-    mean_cosines(t, w.rows, n, w.terms, _F32(1.0), last)
+    scatter_text(t, newest, t.scale[newest], t.scale[newest], w.terms)
     for k in range(2, min(h, RECENT_TEXTS) + 1):
         total += _F32(1.0 / k)
-        scatter_text(t, rows[h - k], t.scale[rows[h - k]] / _F32(k), w.terms)
-    mean_cosines(t, w.rows, n, w.terms, _F32(1.0) / total, recent)
+        scatter_text(t, rows[h - k], _F32(0.0), t.scale[rows[h - k]] / _F32(k), w.terms)
+    text_cosines(t, w.rows, n, w.terms, _F32(1.0) / total, last, recent)
     for c in range(n):
         square[c] = last[c] * last[c]
     for k in range(1, min(h, RECENT_TEXTS) + 1):

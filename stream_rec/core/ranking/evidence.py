@@ -22,10 +22,9 @@ from stream_rec.core.ranking.candidate_features import (
     text_features,
     user_features,
 )
-from stream_rec.core.ranking.select import best_of
+from stream_rec.core.ranking.select import best_logits
 from stream_rec.core.ranking.workspace import (
     ABSENT,
-    CONTENT,
     COOC,
     FACTORS,
     HOP,
@@ -48,7 +47,7 @@ from stream_rec.core.sources.own import own_propose
 from stream_rec.core.sources.popularity import popular_propose
 from stream_rec.core.sources.sequence import OutputArrays, sequence_scores
 from stream_rec.core.state.item_layout import FactorArrays
-from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array, UserView
+from stream_rec.core.types import Float32Array, Int32Array, UserView
 
 
 class Evidence(NamedTuple):
@@ -94,10 +93,10 @@ def gather_evidence(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> 
 
 @inner()
 def propose_cooc(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill co-occurrence's list; `in_session` is flagged."""
+    """Fill co-occurrence's list."""
     w.list_sizes[COOC] = cooc_propose(
-        item.cooc, item.pair, item.listable, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched,
-        w.in_session, w.excluded, w.lists[COOC], w.list_scores[COOC],
+        item.cooc, item.pair, user, t.votes, t.scalars[0], t.scalars[5], w.score, w.touched, w.excluded, w.lists[COOC],
+        w.list_scores[COOC],
     )  # fmt: skip
 
 
@@ -113,7 +112,7 @@ def propose_own(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None
 
 @inner()
 def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> None:
-    """Fill the lists of popularity and, where there are such, of the second hop, the sequence model and content."""
+    """Fill the lists of popularity and, where there are such, of the second hop and the sequence model."""
     w.list_sizes[POPULARITY] = popular_propose(
         item.popular_rows, item.popular_size, item.popularity, item.listable, w.excluded,
         w.lists[POPULARITY][:POPULAR_CANDIDATES], w.list_scores[POPULARITY][:POPULAR_CANDIDATES],
@@ -124,22 +123,10 @@ def propose_others(item: ItemSide, user: UserView, t: Tables, w: Workspace) -> N
             item.cooc, item.listable, user.rows, int(t.scalars[4]), int(t.scalars[6]), w.score, w.touched, w.excluded,
             w.lists[HOP][:HOP_CANDIDATES], w.list_scores[HOP][:HOP_CANDIDATES],
         )  # fmt: skip
-    w.list_sizes[CONTENT] = drop_excluded(w.lists[CONTENT], w.list_scores[CONTENT], w.list_sizes[CONTENT], w.excluded)
     for row in user.near:
         if item.listable[row] and not w.excluded[row] and w.list_sizes[SEQUENCE] < SEQUENCE_CANDIDATES:
             w.lists[SEQUENCE, w.list_sizes[SEQUENCE]] = row
             w.list_sizes[SEQUENCE] += 1
-
-
-@inner()
-def drop_excluded(rows: Int32Array, scores: Float64Array, n: int, excluded: UInt8Array) -> int:
-    """Close the gaps that excluded rows leave in a list; return how many are left."""
-    kept = 0
-    for r in range(n):
-        if not excluded[rows[r]]:
-            rows[kept], scores[kept] = rows[r], scores[r]
-            kept += 1
-    return kept
 
 
 @inner()
@@ -178,7 +165,7 @@ def rank_by_factors(f: FactorArrays, user: UserView, t: Tables, w: Workspace, n:
         every[c] = c
     factor_scores(f, w.z, w.rows, n, w.in_session, t.scalars[3], logits)
     best = w.places[FACTORS]
-    m = best_of(every, logits, n, best, w.list_scores[FACTORS])
+    m = best_logits(every, logits, n, best, w.list_scores[FACTORS])
     for r in range(m):
         w.ranks[FACTORS, best[r]] = r
         w.lists[FACTORS, r] = w.rows[best[r]]
@@ -194,7 +181,7 @@ def rank_by_sequence(model: OutputArrays, user: UserView, w: Workspace, n: int) 
     logits, known = np.empty(n), np.empty(n, np.int32)
     n_known = sequence_scores(model, user.vector, w.rows, n, known, logits)
     best = w.places[SEQUENCE]
-    m = best_of(known, logits, n_known, best, w.list_scores[SEQUENCE])
+    m = best_logits(known, logits, n_known, best, w.list_scores[SEQUENCE])
     for c in range(n):
         w.ranks[SEQUENCE, c] = ABSENT
     for r in range(m):

@@ -69,7 +69,7 @@ class Workspace(NamedTuple):
     places: Int32Array
     times: Int32Array
     lag: Int32Array
-    terms: Float32Array  # [TERM_IDS], zeros between calls
+    terms: Float32Array  # [TERM_IDS, 2], zeros between calls
 
 
 class ItemSide(NamedTuple):
@@ -82,6 +82,7 @@ class ItemSide(NamedTuple):
     popular_rows: Int32Array
     popular_size: Int64Array
     popularity: Float64Array
+    event_count: Int64Array
     pair: PairRates
     texts: TextArrays
     popularity_landmark: int
@@ -113,5 +114,5 @@ def new_workspace(scratch: Scratch, dimensions: int) -> Workspace:
         np.empty(MOST_CANDIDATES, np.int32), np.empty((N_SOURCES, MOST_CANDIDATES), np.int32),
         np.zeros((len(FEATURES), MOST_CANDIDATES), np.float32), np.empty(dimensions, np.float32),
         np.zeros(shape, np.int32), np.zeros(shape), np.zeros(N_SOURCES, np.int32), np.zeros(shape, np.int32),
-        np.empty(MOST_CANDIDATES, np.int32), np.empty(MOST_CANDIDATES, np.int32), np.zeros(TERM_IDS, np.float32),
+        np.empty(MOST_CANDIDATES, np.int32), np.empty(MOST_CANDIDATES, np.int32), np.zeros((TERM_IDS, 2), np.float32),
     )  # fmt: skip

@@ -32,7 +32,7 @@ import numpy as np
 from stream_rec.core.compiled import inner
 from stream_rec.core.prefetch import AHEAD, prefetch
 from stream_rec.core.presets import CoocParams, SignalParams
-from stream_rec.core.ranking.select import best_of
+from stream_rec.core.ranking.select import best_of, contenders
 from stream_rec.core.signals import kind_weights
 from stream_rec.core.sources.fading import power_table
 from stream_rec.core.state.item_layout import CoocArrays
@@ -55,6 +55,8 @@ def vote_table(params: CoocParams, history: int) -> Float64Array:
 
 _PER_LINE = 16  # neighbours in a cache line
 _UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
+
+_ABOVE_ZERO = 5e-324  # the least number that is
 
 MOST_PENDING = 8
 """Pending lines that are added; more come together only when a backlog is worked off."""
@@ -206,28 +208,67 @@ def flag_session(flags: UInt8Array, rows: Int32Array, sessions: Int32Array, sess
         at -= 1
 
 
+@inner()
+def _weigh_session(
+    item: CoocArrays, user: UserView, beta: float, score: Float64Array, excluded: UInt8Array, rows: Int32Array,
+    values: Float64Array,
+) -> int:  # fmt: skip
+    """Write the candidates of the session being continued, and their values; clear their scores; return how many."""
+    n, at = 0, len(user.rows) - 1
+    while at >= 0 and user.sessions[at] == user.session:
+        i = user.rows[at]
+        value = score[i] * (item.mass_candidate[i] * beta)
+        score[i] = 0.0
+        if value > 0.0 and excluded[i] == 0:
+            rows[n], values[n] = i, value
+            n += 1
+        at -= 1
+    return n
+
+
+@inner()
+def _weigh(
+    mass_candidate: Float64Array, touched: Int32Array, floor: float, score: Float64Array, excluded: UInt8Array,
+    rows: Int32Array, values: Float64Array, n: int,
+) -> int:  # fmt: skip
+    """Write those of the touched rows whose value reaches `floor`, from place n on; return how many there are then."""
+    end = _UNSIGNED(n)
+    for t in range(len(touched)):
+        prefetch(mass_candidate, touched[min(t + AHEAD, len(touched) - 1)])
+        i = _UNSIGNED(touched[t])
+        value = score[i] * mass_candidate[i]
+        score[i] = 0.0
+        rows[end], values[end] = i, value  # no branch: the next one takes its place if it does not count
+        end += _UNSIGNED((value >= floor) & (excluded[i] == 0))
+    n_kept: Any = np.int64(end)  # signed again
+    return n_kept  # type: ignore[no-any-return]
+
+
 @inner(allocates=True)
 def cooc_propose(
-    item: CoocArrays, pair: PairRates, listable: UInt8Array, user: UserView, votes: Float64Array, beta: float,
-    near_hidden: float, score: Float64Array, touched: Int32Array, in_session: UInt8Array, excluded: UInt8Array,
-    out_rows: Int32Array, out_scores: Float64Array,
+    item: CoocArrays, pair: PairRates, user: UserView, votes: Float64Array, beta: float, near_hidden: float,
+    score: Float64Array, touched: Int32Array, excluded: UInt8Array, out_rows: Int32Array, out_scores: Float64Array,
 ) -> int:  # fmt: skip
     """Score, weigh candidates, write as many as there is room for, best first, ties to the lower row; return how many.
 
-    `in_session` is flagged (`flag_session`); `score` is clean again afterwards. O(H K) additions and one selection over
-    the touched rows, whatever the size of the catalogue. Deterministic. Nothing without a history.
+    `score` is clean again afterwards. O(H K) additions and one selection over the touched rows, whatever the size of
+    the catalogue. Deterministic. Nothing without a history.
+
+    The rows touched first are those near the newest items, and most of the best are among them: what is worse than as
+    many of those as are wanted is let go at once.
     """
     few = min(user.pending, len(user.tags), MOST_PENDING)  # without its tag a line cannot be counted
-    n_touched = cooc_score(item, pair, user, few, votes, score, touched)
+    n_touched, k = cooc_score(item, pair, user, few, votes, score, touched), len(out_rows)
     if n_touched > 0:
         _vote_against(item, user.hidden, user.session, votes, near_hidden, score)
-    candidates, values, n = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), _UNSIGNED(0)
-    for t in range(n_touched):
-        prefetch(item.mass_candidate, touched[min(t + AHEAD, n_touched - 1)])
-        i = _UNSIGNED(touched[t])
-        value = score[i] * (item.mass_candidate[i] * (beta if in_session[i] else 1.0))
-        score[i] = 0.0
-        candidates[n], values[n] = i, value
-        n += _UNSIGNED((value > 0.0) & (listable[i] != 0) & (excluded[i] == 0))
-    n_kept: Any = np.int64(n)  # signed again
-    return best_of(candidates, values, n_kept, out_rows, out_scores)
+    rows, values, mass = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), item.mass_candidate
+    first, floor = min(n_touched, 2 * k), _ABOVE_ZERO
+    n = _weigh_session(item, user, beta, score, excluded, rows, values)
+    n = _weigh(mass, touched[:first], floor, score, excluded, rows, values, n)
+    if n > k and n_touched > first:
+        places = contenders(values, n, k, False)
+        best_rows, best_values = rows[places], values[places]
+        n, floor = len(places), best_values.min()
+        rows[:n], values[:n] = best_rows, best_values
+    n = _weigh(mass, touched[first:n_touched], floor, score, excluded, rows, values, n)
+    return best_of(rows, values, n, out_rows, out_scores)

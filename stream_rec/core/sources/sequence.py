@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_rec.core.compiled import entry, inner
 from stream_rec.core.prefetch import prefetch
-from stream_rec.core.ranking.select import best_of
+from stream_rec.core.ranking.select import best_logits
 from stream_rec.core.sources.factors import SUMS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UInt8Array
 
@@ -91,4 +91,4 @@ def sequence_nearest(
             for q in range(d):
                 total += vector[q] * model.outputs[row, q]
             scores[c] = total + 0.0  # -0.0 becomes 0.0: equal values must have equal bits
-        best_of(rows, scores, count, out_rows[u], best)
+        best_logits(rows, scores, count, out_rows[u], best)

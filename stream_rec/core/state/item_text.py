@@ -173,32 +173,37 @@ def weigh_rows(t: TextArrays, start: int, end: int) -> None:
 
 
 @inner()
-def scatter_text(t: TextArrays, row: int, factor: np.float32, scratch: Float32Array) -> None:
-    """Add a row's term weights, times `factor`, to `scratch` float32[65536]."""
+def scatter_text(t: TextArrays, row: int, first: np.float32, second: np.float32, scratch: Float32Array) -> None:
+    """Add a row's term weights, times each factor, to the two columns of `scratch` float32[65536, 2]."""
     for place in range(TERMS):
-        scratch[t.terms[row, place]] += np.float32(t.weights[row, place]) * factor
+        term, q = t.terms[row, place], np.float32(t.weights[row, place])
+        scratch[term, 0] += q * first
+        scratch[term, 1] += q * second
 
 
 @inner()
 def clear_text(t: TextArrays, row: int, scratch: Float32Array) -> None:
     """Set the places of a row's terms in `scratch` back to 0."""
     for place in range(TERMS):
-        scratch[t.terms[row, place]] = 0.0
+        scratch[t.terms[row, place], 0] = scratch[t.terms[row, place], 1] = 0.0
 
 
 @inner()
-def mean_cosines(
-    t: TextArrays, candidates: Int32Array, n: int, scratch: Float32Array, factor: np.float32, out: Float32Array
-) -> None:
-    """Write `factor` times the product of each candidate's unit text with `scratch`, at most 1.
+def text_cosines(
+    t: TextArrays, candidates: Int32Array, n: int, scratch: Float32Array, factor: np.float32, first: Float32Array,
+    second: Float32Array,
+) -> None:  # fmt: skip
+    """Write the product of each candidate's unit text with both columns of `scratch`, at most 1.
 
     Parameters
     ----------
     candidates
         int32[>= n] rows; the first n count.
     scratch
-        float32[65536], from `scatter_text`.
-    out
+        float32[65536, 2], from `scatter_text`.
+    factor
+        Multiplies what goes into `second`.
+    first, second
         float32[>= n]; the first n are written.
 
     Notes
@@ -211,13 +216,16 @@ def mean_cosines(
         prefetch(terms, ahead)
         prefetch(weights, ahead)
         prefetch(scale, ahead)
-        row, dot = candidates[c], np.float32(0.0)
+        row, one, other = np.uint32(candidates[c]), np.float32(0.0), np.float32(0.0)
         for place in range(TERMS):
-            q = weights[row, place]
+            q = np.float32(weights[row, place])
             if q == 0:
                 break
-            dot += scratch[terms[row, place]] * np.float32(q)
-        out[c] = min(np.float32(1.0), dot * (factor * scale[row]))
+            term = terms[row, place]
+            one += scratch[term, 0] * q
+            other += scratch[term, 1] * q
+        first[c] = min(np.float32(1.0), one * scale[row])
+        second[c] = min(np.float32(1.0), other * (factor * scale[row]))
 
 
 def _empty(capacity: int, document_count: Int32Array, documents: Int64Array) -> TextArrays:

@@ -18,6 +18,7 @@ from stream_rec.core.state.hash_rows import HashRows
 from stream_rec.core.state.item_layout import (
     FACTOR_SCALARS,
     FADES,
+    ITEM_COUNTS,
     ITEM_FACTS,
     SMALLEST_MASS,
     CoocArrays,
@@ -65,7 +66,7 @@ class ItemTable:
         The first `neighbour_count[row]` entries count, in no particular order.
     neighbour_count : int32[capacity]
     pair_mass, mass_vote, mass_candidate : float64[capacity]
-        P, P^-al and P^-be; the powers are 0 where there is no mass.
+        P, P^-al and P^-be; the powers are 0 where there is no mass, and P^-be where the row is not listable.
     popularity : float64[capacity]
     event_count, first_seen_ms, last_seen_ms : int64[capacity]
     delta_offset : int64[capacity]
@@ -74,8 +75,10 @@ class ItemTable:
         1: has an id, has an event, is not out of stock.
     named, unavailable : uint8[capacity]
     facts : ITEM_FACTS[capacity]
-        The memory behind the columns above, and behind four event counts that decay over 6 hours, 1, 30 and 180 days,
+        The memory behind most columns above, and behind four event counts that decay over 6 hours, 1, 30 and 180 days,
         as of `last_seen_ms`, and the scalars of the factors.
+    counts : ITEM_COUNTS[capacity]
+        The memory behind the others but `mass_candidate`.
     factor_out, factor_in : float32[capacity, d]
         Factors of the item as a target (Q) and as a part of a history (P).
     ranker : RankerWeights
@@ -104,6 +107,7 @@ class ItemTable:
     named: UInt8Array
     unavailable: UInt8Array
     facts: Facts
+    counts: Facts
     factor_out: Float32Array
     factor_in: Float32Array
 
@@ -191,6 +195,7 @@ class ItemTable:
             self._list(row)
         elif self.listable[row]:
             self.listable[row] = 0
+            self.mass_candidate[row] = 0.0
             if row in self.popular_rows[: self.popular_count]:
                 self._rebuild_popular()
 
@@ -276,23 +281,28 @@ class ItemTable:
     def _grow(self, capacity: int) -> None:
         """Replace every array by a longer one, keeping what is there."""
         facts: Facts = zeros_in_lines(capacity, ITEM_FACTS)
-        facts["delta_offset"] = -1
+        counts: Facts = zeros_in_lines(capacity, ITEM_COUNTS)
+        counts["delta_offset"] = -1
         facts[list(FACTOR_SCALARS[1:])] = FIRST_SQUARE
         d, k, n = self.preset.factors.dimensions, self.preset.cooc.neighbours, self.n
-        wide = {
+        columns = {
+            "facts": facts,
+            "counts": counts,
+            "mass_candidate": np.zeros(capacity),
             "neighbour_rows": np.zeros((capacity, k), np.int32),
             "neighbour_weights": np.zeros((capacity, k), np.float32),
             "factor_out": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
             "factor_in": zeros_in_lines(capacity * d, np.dtype(np.float32)).reshape(capacity, d),
         }
-        for name, longer in {"facts": facts, **wide}.items():
+        for name, longer in columns.items():
             if n:
                 longer[:n] = getattr(self, name)[:n]
             setattr(self, name, longer)
         self.texts.fit(capacity)
-        for name in ITEM_FACTS.names or ():
-            if not name.startswith(("_", "fade", "factor", "squares")):
-                setattr(self, name, facts[name])
+        for memory in (facts, counts):
+            for name in memory.dtype.names or ():
+                if not name.startswith(("_", "fade", "factor", "squares")):
+                    setattr(self, name, memory[name])
         self._row_of_hash.fit(self.hashes, n, capacity)
         self._cooc_arrays = CoocArrays(*(getattr(self, name) for name in CoocArrays._fields))
         self._arrays = ItemArrays(*(getattr(self, name) for name in ItemArrays._fields))
@@ -311,7 +321,9 @@ class ItemTable:
     def _list(self, row: int) -> None:
         """Make a row listable if it is entitled to be."""
         if self.named[row] and self.event_count[row] > 0 and not self.unavailable[row]:
-            self.listable[row] = 1
+            if not self.listable[row]:
+                self.listable[row] = 1
+                self._raise_masses(row, row + 1)
             popular_raise(self.popular_rows, self.popular_size, self.popularity, row)
 
     def _put_popularity(self, row: int, popularity: float) -> None:
@@ -337,7 +349,8 @@ class ItemTable:
         known = mass >= SMALLEST_MASS
         safe = np.where(known, mass, 1.0)
         self.mass_vote[start:end] = np.where(known, safe**-self.preset.cooc.mass_power, 0.0)
-        self.mass_candidate[start:end] = np.where(known, safe**-self.preset.cooc.candidate_power, 0.0)
+        listed = known & (self.listable[start:end] != 0)
+        self.mass_candidate[start:end] = np.where(listed, safe**-self.preset.cooc.candidate_power, 0.0)
 
     def _rebuild_popular(self) -> None:
         popular_rebuild(self.popular_rows, self.popular_size, self.popularity[: self.n], self.listable[: self.n])

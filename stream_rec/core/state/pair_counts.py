@@ -182,9 +182,6 @@ def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rat
     """Add one event of x to everything that is counted per item."""
     mass = t.pair_mass[x] + g
     t.pair_mass[x] = mass
-    if mass >= SMALLEST_MASS:
-        t.mass_vote[x] = mass**-rates.mass_power
-        t.mass_candidate[x] = mass**-rates.candidate_power
     t.popularity[x] += weight * forward_weight(now_ms, rates.popularity_landmark, rates.popularity_decay_ms)
     if t.event_count[x] == 0:
         t.first_seen_ms[x] = t.last_seen_ms[x] = now_ms
@@ -195,6 +192,10 @@ def _count_item(t: ItemArrays, x: int, now_ms: int, g: float, weight: float, rat
     if t.named[x] and not t.unavailable[x]:
         t.listable[x] = 1
         popular_raise(t.popular_rows, t.popular_size, t.popularity, x)
+    if mass >= SMALLEST_MASS:
+        t.mass_vote[x] = mass**-rates.mass_power
+        if t.listable[x]:
+            t.mass_candidate[x] = mass**-rates.candidate_power
 
 
 @inner()

@@ -37,6 +37,16 @@ def test_ctrl_c_does_not_reach_a_child() -> None:
         assert stop(child, timeout_s=5) == -signal.SIGTERM
 
 
+def test_a_child_can_stand_back_for_all_others() -> None:
+    child, usual = spawn(SLEEPS, niceness=19), spawn(SLEEPS)
+    try:
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == 19
+        assert os.getpriority(os.PRIO_PROCESS, usual.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    finally:
+        stop(child, timeout_s=5)
+        stop(usual, timeout_s=5)
+
+
 def test_output_goes_to_the_log(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     spawn([sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr)"], log=log).wait()

@@ -111,6 +111,7 @@ def test_ids_alone_go_on_too_and_since_says_where_to_begin(tmp_path: Path) -> No
     [
         ({"warm_from": "v0009"}, TEXTS, "need a version of this registry"),
         ({"warm_from": "v0001"}, {}, "--items: need the catalogue"),
+        ({"warm_from": "v0001", "ablation": True}, TEXTS, "need a run with a teacher"),
         ({"warm_from": "v0001", "since": 9e12}, TEXTS, "need shares that do not overlap"),
     ],
 )

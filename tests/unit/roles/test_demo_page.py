@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from stream_rec.roles.demo_page import (
+    Arm,
     DemoSnapshot,
     HitRates,
     ShownItem,
@@ -83,6 +84,32 @@ def test_while_the_past_is_learned_no_rates_are_shown() -> None:
 def test_a_log_has_no_oracle() -> None:
     shown = text_of(replace(SHOT, rates=RATES._replace(oracle_hit=None)))
     assert "oracle" not in shown
+
+
+ARMS = (Arm("with", 4_000, 2_000), Arm("without", 1_000, 480))
+SERVING = replace(SHOT, model="v0001 serves since 1:02", arms=ARMS)
+
+
+def test_both_arms_stand_beside_each_other_with_counts_and_intervals() -> None:
+    for shown in (text_of(SERVING), plain_line(SERVING), summary(SERVING, 80, 0, 10.0)):
+        for part in ("v0001 serves since 1:02", "with", "50.0%", "48.5–51.5", "4,000", "48.0%", "44.9–51.1", "1,000"):
+            assert part in shown
+
+
+@pytest.mark.parametrize("state", ["training, 43%", "none: train ended with 2: need the packages of the extra"])
+def test_how_far_the_model_is_stands_on_the_page_before_it_serves(state: str) -> None:
+    shot = replace(SHOT, model=state)
+    assert all(f"sequence model {state}" in shown for shown in (text_of(shot, 140), plain_line(shot)))
+    assert "looks" not in text_of(replace(shot, rates=None))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (160, 50)])
+def test_the_page_with_both_arms_fits_the_terminal(width: int, height: int) -> None:
+    long = replace(SERVING, model="none: " + "something went wrong " * 12, total=15_000)
+    for shot in (SERVING, long):
+        lines = text_of(shot, width, height).rstrip("\n").splitlines()
+        assert len(lines) <= height
+        assert max(map(len, lines)) <= width
 
 
 def test_the_plain_line_says_the_same() -> None:

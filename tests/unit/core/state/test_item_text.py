@@ -9,11 +9,11 @@ import pytest
 
 from stream_rec.core.state.item_text import ItemText
 from stream_rec.core.state.text_terms import CATEGORY_TERMS, MOST_REPEATS, TERMS, term_id, terms_of
-from tests.twins.kernels import text_cosines
+from tests.twins.kernels import cosines
 
 
 def cosine(texts: ItemText, a: int, b: int) -> float:
-    return float(text_cosines(texts, a, [b])[0])
+    return float(cosines(texts, a, [b])[0][0])
 
 
 def words(n: int, prefix: str) -> str:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from stream_rec.core.compiled import inner
 from stream_rec.core.features import CONTEXTS
 
-RATE = 0.003
-LEAST, MOST = -4.0, 8.0
+RATE = 0.006
+LEAST, MOST = -8.0, 8.0
 """Bounds of b: a shop that cannot reach the target is not to be turned upside down."""
 
 
@@ -42,7 +42,7 @@ class Exposure:
     >>> for _ in range(100):
     ...     exposure.note(0, 0)
     >>> [round(boost, 3) for boost in exposure.boosts]
-    [0.3, 0.0]
+    [0.6, 0.0]
     """
 
     def __init__(self, target: float) -> None:

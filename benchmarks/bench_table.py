@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.drain import Drained
 from benchmarks.latency import Latency
 from benchmarks.suite import Figures
-from benchmarks.systems import BATCHED, NAIVE
+from benchmarks.systems import BATCHED, CASCADE_OFF, CASCADE_ON, NAIVE
 
 
 def tables_of(figures: Figures) -> RenderableType:
@@ -26,6 +26,8 @@ def _throughput(figures: Figures) -> Table:
         batched, naive = figures.of(BATCHED, load), figures.of(NAIVE, load)
         _add(table, batched, f"{batched.events_per_s / naive.events_per_s:.1f}×")
         _add(table, naive, "1×")
+    _add(table, figures.of(CASCADE_ON, 0), f"{figures.cascade_ratio:.2f}× off")
+    _add(table, figures.of(CASCADE_OFF, 0), "1× off")
     table.caption = "broker's clock, last warm-up event to last list; µs are CPU time. " + " ".join(
         f"{one.system} also published {one.other_lists:,} lists at session ends ({one.load})."
         for one in figures.drained

@@ -13,7 +13,7 @@ from benchmarks.drain import Drained, drain, wait_until_drained
 from benchmarks.latency import Latency, measure_hop, measure_lists
 from benchmarks.loads import Load, Message, distinct_users, message, shop_events, whole_log
 from benchmarks.preload import preload
-from benchmarks.systems import BATCHED, NAIVE, START, Site
+from benchmarks.systems import BATCHED, CASCADE_OFF, CASCADE_ON, NAIVE, START, Site
 from stream_rec.adapters.supervisor import stop
 
 RATES = (500, 1000)
@@ -55,10 +55,16 @@ class Figures:
     floor: Latency
     latency: dict[int, Latency]
     drained: list[Drained]
+    """Each system's backlogs in order: distinct users, then the log; the first alone with the cascade on and off."""
 
     def of(self, system: str, load: int) -> Drained:
         """Return how `system` did on load 0 (distinct users) or 1 (the log)."""
         return [one for one in self.drained if one.system == system][load]
+
+    @property
+    def cascade_ratio(self) -> float:
+        """Throughput with the second stage in every list, beside that without it."""
+        return self.of(CASCADE_ON, 0).events_per_s / self.of(CASCADE_OFF, 0).events_per_s
 
     def as_json(self) -> dict[str, object]:
         """Return the figures as `stream-rec bench --json` prints them."""
@@ -72,6 +78,11 @@ class Figures:
             "events_per_s_coalesced": round(log.events_per_s),
             "latency_ms": {str(rate): _percentiles(one) for rate, one in self.latency.items()},
             "floor_ms": _percentiles(self.floor),
+            "events_per_s_cascade": {
+                "on": round(self.of(CASCADE_ON, 0).events_per_s),
+                "off": round(self.of(CASCADE_OFF, 0).events_per_s),
+                "ratio": round(self.cascade_ratio, 2),
+            },
             "naive_events_per_s_distinct": round(naive_distinct.events_per_s),
             "naive_events_per_s_coalesced": round(naive_log.events_per_s),
             "cpu_us_per_event": {
@@ -107,11 +118,12 @@ class Bench:
         _say("floor and latency")
         floor, latency = self._latencies()
         drained: list[Drained] = []
-        for load_of in (self._distinct, self._whole_log):
-            for system in (BATCHED, NAIVE):
+        runs = ((self._distinct, (BATCHED, NAIVE, CASCADE_ON, CASCADE_OFF)), (self._whole_log, (BATCHED, NAIVE)))
+        for load_of, systems in runs:
+            for system in systems:
                 load = load_of(system)
                 _say(f"{system}: {load.name}, {len(load.messages) - load.warm:,} events")
-                site = self._site(f"{system}-{len(drained)}")
+                site = self._site(f"{system.replace(', ', '-').replace(' ', '-')}-{len(drained)}")
                 drained.append(drain(system, load, site, self.plan.drain_s, self.broker_pid))
         return Figures(floor, latency, drained)
 
@@ -145,7 +157,7 @@ class Bench:
 
     def _distinct(self, system: str) -> Load:
         plan = self.plan
-        n, warm = (plan.distinct, plan.warm) if system == BATCHED else (plan.distinct_naive, plan.warm_naive)
+        n, warm = (plan.distinct_naive, plan.warm_naive) if system == NAIVE else (plan.distinct, plan.warm)
         return distinct_users(n, warm, plan.partitions, int(time.time() * 1000))
 
     def _whole_log(self, system: str) -> Load:

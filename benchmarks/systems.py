@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,6 +19,9 @@ from stream_rec.config import ENV_PREFIX, TopicSettings, env_name
 
 CHECKOUT = Path(__file__).parents[1]
 BATCHED, NAIVE = "batched", "naive"
+CASCADE_ON, CASCADE_OFF = "batched, cascade on", "batched, cascade off"
+CASCADE = {CASCADE_ON: {"cascade": "true", "cascade_users": "1000000"}, CASCADE_OFF: {"cascade": "false"}}
+"""Settings of the worker that orders every list by the second stage, however many users a round has, and that none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,15 @@ class Site:
         return self.folder / "encoder.txt"
 
 
-def start_batched(site: Site) -> subprocess.Popen[bytes]:
-    """Start the worker, with its default settings."""
+def start_batched(site: Site, ranking: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
+    """Start the worker, with its default settings but those of `ranking`."""
     (site.folder / "worker").mkdir(exist_ok=True)
     settings = {
         **_where(site),
         env_name("kafka", "group"): site.group,
         env_name("worker", "data_dir"): str(site.folder / "worker"),
         env_name("worker", "metrics_port"): "0",
+        **{env_name("ranking", setting): value for setting, value in ranking.items()},
     }
     return _spawn([sys.executable, "-m", "stream_rec", "worker"], site.log, settings)
 
@@ -98,7 +104,11 @@ def start_naive(site: Site) -> subprocess.Popen[bytes]:
     return _spawn(argv, site.log, {})
 
 
-START: dict[str, Callable[[Site], subprocess.Popen[bytes]]] = {BATCHED: start_batched, NAIVE: start_naive}
+START: dict[str, Callable[[Site], subprocess.Popen[bytes]]] = {
+    BATCHED: start_batched,
+    NAIVE: start_naive,
+    **{system: partial(start_batched, ranking=ranking) for system, ranking in CASCADE.items()},
+}
 
 
 def start_tool(module: str, settings: object, log: Path) -> subprocess.Popen[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.core.state.hash_rows import HashRows
@@ -12,6 +12,7 @@ any_hash = st.integers(0, 2**64 - 1)
 crowded = st.integers(0, 63).map(lambda n: n % 8 + (n // 8 << 40))  # many that begin at the same slot
 
 
+@settings(deadline=None)
 @given(
     known=st.lists(any_hash | crowded, unique=True, max_size=200),
     wanted=st.lists(any_hash | crowded, max_size=50),

@@ -6,13 +6,16 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stream_rec.core.compiled import from_python
 from stream_rec.core.presets import FusionParams
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
-from stream_rec.core.ranking.select import Scratch, best_logits, best_of, select_top
+from stream_rec.core.ranking.select import Scratch, best_logits, best_of, floor_of_best, select_top
 from tests.twins import sources as twin
 
+_floor = from_python(floor_of_best)
 any_score = st.floats(allow_nan=False, width=64)
 few_scores = st.sampled_from([-2.0, -0.0, 0.0, 5e-324, 0.1, 0.1 + 2**-56, 0.5, 1.0, float("inf")])
+near_normal = st.floats(2.0**-135, 2.0**-120)
 scores = st.lists(any_score | few_scores, max_size=200)
 ranking = st.lists(st.integers(0, 40), unique=True, max_size=41)
 
@@ -63,6 +66,16 @@ def test_best_of_any_values(values: list[float], k: int) -> None:
         m = select(keys, np.array(values), n, out_keys, out_values)
         best = sorted(zip(-np.array(values), keys.tolist(), strict=True))[:k]
         assert list(zip((-out_values[:m]).tolist(), out_keys[:m].tolist(), strict=True)) == best
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    values=st.lists(st.floats(5e-324, allow_nan=False) | near_normal, min_size=1, max_size=200), k=st.integers(1, 12)
+)
+def test_the_best_reach_their_floor(values: list[float], k: int) -> None:
+    k = min(k, len(values))
+    floor = _floor(np.array(values), len(values), k)
+    assert 0.0 < floor <= sorted(values)[-k]
 
 
 @settings(deadline=None, max_examples=100)

@@ -23,7 +23,11 @@ _BIN_SHIFT = 18  # of a float's 23 mantissa bits: 32 bins per doubling, so 512 b
 _GAP_SHIFT = 17  # 64 bins per doubling of the gap to the best, 512 bins for gaps up to 64
 _STEADY = np.float32(0.25)  # added to the gap: bins of equal width near the best
 _STEADY_BIN = int(_STEADY.view(np.int32)) >> _GAP_SHIFT
+_ROUNDED = 1.0 - 2.0**-23  # what was rounded up to a normal float is not less than this much of it
+_LEAST_NORMAL = 2.0**-126
 _MAGNITUDE = 0x7FFF_FFFF
+ABOVE_ZERO = 5e-324
+"""The least number that is."""
 _UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
 
 
@@ -82,8 +86,10 @@ class Scratch:
 
 
 @inner()
-def _fill_bins(values: Float64Array, n: int, logits: bool, images: Float32Array, bits: Int32Array) -> None:
-    """Write a bin per value, 0 for the best ones, at most 511; no value is in a worse bin than a smaller one.
+def _fill_bins(values: Float64Array, n: int, logits: bool, images: Float32Array, bits: Int32Array) -> int:
+    """Write a bin per value, 0 for the best ones, at most 511, and return the bits of the best.
+
+    No value is in a worse bin than a smaller one.
 
     `images` float32[n + 1] and `bits` are the same memory; float32 is exact enough. Every loop vectorises.
     """
@@ -102,14 +108,33 @@ def _fill_bins(values: Float64Array, n: int, logits: bool, images: Float32Array,
     else:
         for c in range(n):
             bits[c] = min((best >> _BIN_SHIFT) - ((bits[c] ^ ((bits[c] >> 31) & _MAGNITUDE)) >> _BIN_SHIFT), _BINS - 1)
+    return int(best)
 
 
 @inner(allocates=True)
-def contenders(values: Float64Array, n: int, k: int, logits: bool) -> Int32Array:
+def floor_of_best(values: Float64Array, n: int, k: int) -> float:
+    """Return a number above 0 that the best k of `values[:n]` reach, all of them above 0, and few others do."""
+    counts, bins = np.zeros(_BINS, np.int32), np.empty(n + 1, np.int32)
+    images = bins.view(np.float32)
+    best = _fill_bins(values, n, False, images, bins)
+    for c in range(n):
+        counts[_UNSIGNED(bins[c])] += 1
+    cut, m = 0, counts[0]
+    while m < k:
+        cut += 1
+        m += counts[cut]
+    bins[n] = ((best >> _BIN_SHIFT) - cut) << _BIN_SHIFT  # the least float of the bin
+    if cut == _BINS - 1 or not _LEAST_NORMAL <= images[n] < np.inf:  # the last bin has no least float
+        return ABOVE_ZERO
+    return float(images[n]) * _ROUNDED
+
+
+@inner(allocates=True)
+def _contenders(values: Float64Array, n: int, k: int, logits: bool) -> Int32Array:
     """Return the places of `values[:n]` whose bin holds or beats the k-th best (1 <= k <= n), best bin first."""
-    counts, inside, images = np.zeros(_BINS, np.int32), np.empty(n + 1, np.int32), np.empty(n + 1, np.float32)
-    bins = images.view(np.int32)
-    _fill_bins(values, n, logits, images, bins)
+    counts, memory = np.zeros(_BINS, np.int32), np.empty(3 * n + 2, np.int32)
+    bins, inside, order = memory[: n + 1], memory[n + 1 : 2 * n + 2], memory[2 * n + 2 :]
+    _fill_bins(values, n, logits, bins.view(np.float32), bins)
     for c in range(n):
         counts[_UNSIGNED(bins[c])] += 1
     cut, m = 0, counts[0]
@@ -121,12 +146,11 @@ def contenders(values: Float64Array, n: int, k: int, logits: bool) -> Int32Array
     for c in range(n):  # no branch: who is inside is a coin flip to the processor
         inside[e] = c
         e += _UNSIGNED(bins[c] <= cut)
-    order = np.empty(m, np.int32)
     for q in range(m):
         b = _UNSIGNED(bins[_UNSIGNED(inside[q])])
         order[_UNSIGNED(counts[b])] = inside[q]
         counts[b] += 1
-    return order
+    return order[:m]
 
 
 @inner(allocates=True)
@@ -136,7 +160,7 @@ def _best(
     k = min(n, len(out_keys))
     if k == 0:
         return 0
-    order, last = contenders(values, n, k, logits), _UNSIGNED(k - 1)
+    order, last = _contenders(values, n, k, logits), _UNSIGNED(k - 1)
     for q in range(len(order)):
         key, value = keys[_UNSIGNED(order[q])], values[_UNSIGNED(order[q])]
         place = _UNSIGNED(q)

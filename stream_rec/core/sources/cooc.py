@@ -32,7 +32,7 @@ import numpy as np
 from stream_rec.core.compiled import inner
 from stream_rec.core.prefetch import AHEAD, prefetch
 from stream_rec.core.presets import CoocParams, SignalParams
-from stream_rec.core.ranking.select import best_of, contenders
+from stream_rec.core.ranking.select import ABOVE_ZERO, best_of, floor_of_best
 from stream_rec.core.signals import kind_weights
 from stream_rec.core.sources.fading import power_table
 from stream_rec.core.state.item_layout import CoocArrays
@@ -55,8 +55,6 @@ def vote_table(params: CoocParams, history: int) -> Float64Array:
 
 _PER_LINE = 16  # neighbours in a cache line
 _UNSIGNED = np.uint64  # an index that cannot count from the end saves asking whether it does
-
-_ABOVE_ZERO = 5e-324  # the least number that is
 
 MOST_PENDING = 8
 """Pending lines that are added; more come together only when a backlog is worked off."""
@@ -262,13 +260,10 @@ def cooc_propose(
     if n_touched > 0:
         _vote_against(item, user.hidden, user.session, votes, near_hidden, score)
     rows, values, mass = np.empty(n_touched + 1, np.int32), np.empty(n_touched + 1), item.mass_candidate
-    first, floor = min(n_touched, 2 * k), _ABOVE_ZERO
+    first, floor = min(n_touched, 2 * k), ABOVE_ZERO
     n = _weigh_session(item, user, beta, score, excluded, rows, values)
     n = _weigh(mass, touched[:first], floor, score, excluded, rows, values, n)
     if n > k and n_touched > first:
-        places = contenders(values, n, k, False)
-        best_rows, best_values = rows[places], values[places]
-        n, floor = len(places), best_values.min()
-        rows[:n], values[:n] = best_rows, best_values
+        floor = floor_of_best(values, n, k)
     n = _weigh(mass, touched[first:n_touched], floor, score, excluded, rows, values, n)
     return best_of(rows, values, n, out_rows, out_scores)

@@ -1,4 +1,4 @@
-"""Memory that begins where a cache line does: a row of 128 bytes is two lines then, not three."""
+"""Memory that begins where a cache line does: a row of 64 bytes is one line then, not two."""
 
 from __future__ import annotations
 

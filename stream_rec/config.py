@@ -131,6 +131,12 @@ class RankingSettings(Section):
     cascade_users: int = Field(
         64, ge=0, description="A round with more users leaves the cascade out: a backlog is worked off first."
     )
+    exposure: float = Field(
+        0.25,
+        ge=0,
+        le=5,
+        description="Items nobody had yet per list, on average, where a model knows their texts; 0 = none.",
+    )
     model_share: float = Field(
         1.0,
         ge=0,

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stream_rec.core.arms import ARMS
+from stream_rec.core.features import CONTEXTS
 from stream_rec.core.rounds import RoundStats
 
 
@@ -102,6 +103,13 @@ METRICS = (
     MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
     MetricSpec("sequence_arriving_items", "gauge", "Items that have come of the version that is to serve next."),
     MetricSpec("item_vectors_refused", "counter", "Records of item-vectors that could not be used."),
+    MetricSpec("unsold_listed", "counter", "Items nobody had yet in the lists published."),
+    MetricSpec(
+        "exposure_boost",
+        "gauge",
+        "What such items' scores are raised by, by context: continue, visit; it holds their number at its target.",
+        ("context",),
+    ),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -179,6 +187,7 @@ class Metrics:
         for outcome in ("fitted", "failed", "promoted", "dropped"):
             self.add("fits", 0, outcome=outcome)
         self.put("sequence_model", 0.0, version="none")
+        self.put_boosts([0.0] * len(CONTEXTS))
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
         for name in ("model_looks", "model_hits", "model_reciprocal_ranks"):
@@ -211,6 +220,11 @@ class Metrics:
         gauge = cast(Gauge, self._metrics[name])
         (gauge.labels(**labels) if labels else gauge).set(value)
 
+    def put_boosts(self, boosts: Sequence[float]) -> None:
+        """Set what unsold items' scores are raised by, in each context."""
+        for context, boost in zip(CONTEXTS, boosts, strict=True):
+            self.put("exposure_boost", boost, context=context)
+
     def clear(self, name: str) -> None:
         """Forget all labelled children of a gauge (partitions that went away)."""
         cast(Gauge, self._metrics[name]).clear()
@@ -232,6 +246,7 @@ class Metrics:
         self.add("foreign_partition_events", stats.foreign_partition)
         self.add("lists", stats.lists)
         self.add("refreshed_lists", stats.refreshed)
+        self.add("unsold_listed", stats.unsold_listed)
         self.add("looks", stats.looks)
         self.add("hits", stats.hits, list="served")
         self.add("hits", stats.popular_hits, list="popular")

@@ -53,6 +53,7 @@ class BacktestSettings:
     pinned: tuple[tuple[str, float], ...] = ()
     mix: Mix | None = None
     model_share: float = 1.0
+    exposure: float = 0.25
 
 
 class Promotion(NamedTuple):
@@ -97,6 +98,7 @@ class Backtest:
             pinned=settings.pinned,
             mix=settings.mix,
             model_share=settings.model_share,
+            exposure=settings.exposure,
             idle_user_ms=NEVER_MS,
             refresh_ms=settings.refresh_ms,
         )
@@ -114,6 +116,7 @@ class Backtest:
         self._next_delta_offset = 0
         self._events_in = 0
         self._changelog_position = 0
+        self._lists_by_model = 0
         self._next_offset = {plane_settings.clicks_topic: 0, plane_settings.purchases_topic: 0}
         self.stats: RoundStats = RoundStats()
 
@@ -129,6 +132,15 @@ class Backtest:
             self._write(result, len(records))
             self._refit(records[-1].timestamp)
             on_lists(result, records)
+
+    def exposure(self) -> dict[str, Any]:
+        """Return how many items nobody had yet were to be in a list, how many were while a model served, and b."""
+        exposure = self._user_plane.exposure
+        return {
+            "target": exposure.target,
+            "published": self.stats.unsold_listed / max(1, self._lists_by_model),
+            "boosts": list(exposure.boosts),
+        }
 
     def freeze(self, observer: Observer) -> None:
         """Apply what is still on its way to the item table, then nothing more; users go on, and `observer` sees them.
@@ -184,6 +196,8 @@ class Backtest:
         self.stats.gradient_bytes += result.stats.gradient_bytes
         self.stats.arm_looks += result.stats.arm_looks
         self.stats.arm_hits += result.stats.arm_hits
+        self.stats.unsold_listed += result.stats.unsold_listed
+        self._lists_by_model += result.stats.lists if self._user_plane.sequence is not None else 0
 
     def _apply_next_frame(self) -> None:
         self._item_plane.apply(SHARD, self._frames.popleft()[1], self._next_delta_offset)

@@ -25,20 +25,30 @@ def tables_of(figures: dict[str, Any]) -> list[Table]:
 
 def table_of_model(model: dict[str, Any]) -> Table:
     """Return what the sequence model adds, group by group."""
-    table = Table(title=f"with model {model['version']} and without, last half", caption="95 % intervals over users")
-    for column in ("events", "n", "figure", "with", "without", "difference"):
+    table = Table(title=f"with model {model['version']} and without, last half")
+    table.caption = "95 % intervals over users"
+    for column in ("events", "n", "figure", "with", "", "without", "difference"):
         table.add_column(column, justify="left" if column in ("events", "figure") else "right")
     for group, figures in model["last_half"].items():
         for name in ("hr@20", "mrr@20"):
             one = figures[name]
+            least, most = (f"{one['interval'][part]:.4f}" for part in ("low", "high"))
             table.add_row(
                 group,
                 f"{figures['n']:,}",
                 name,
                 f"{one['with']:.4f}",
+                f"[{least}, {most}]",
                 f"{one['without']:.4f}",
                 _interval(one["difference"]),
             )
+    new, exposure = model["new_items"], model["exposure"]
+    mean, low, high = (f"{new['hr@5'][part]:.3f}" for part in ("mean", "low", "high"))
+    table.caption += (
+        f"\nnew items beside the list: HR@5 {mean} [{low}, {high}] on {new['n']:,} events of items nobody had yet, "
+        f"a random order of them {new['random']:.3f}\n"
+        f"in the list: {exposure['published']:.3f} such items per list published, {exposure['target']:g} wanted"
+    )
     return table
 
 

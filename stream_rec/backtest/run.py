@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import msgspec
 
 from stream_rec.backtest.catalogue import load_catalogue, read_catalogue
+from stream_rec.backtest.cold_start import NewItemKeeper
 from stream_rec.backtest.compare import compare
 from stream_rec.backtest.event_log import LogEvent, read_log
 from stream_rec.backtest.explain import Explainer, weights_of
@@ -53,6 +54,7 @@ EXCLUDED_HISTORY_EVENTS = 16_384
 
 
 USUAL_REFRESH_DAYS = 7
+USUAL_EXPOSURE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class BacktestRequest:
     test: Path | None = None
     model: ChosenModel | None = None
     model_share: float = 1.0
+    exposure: float = USUAL_EXPOSURE
 
 
 def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
@@ -115,6 +118,7 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         refresh_ms=request.refresh_days * DAY_MS,
         pinned=request.pin if request.model is None else (),
         model_share=request.model_share,
+        exposure=request.exposure,
     )
     if request.report:
         _writable(request.report).close()  # an hour's run is not to end with a path that cannot be written
@@ -127,9 +131,12 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         others = lists_as_source(request.pin) if request.model else None
         keeper = PlaceKeeper(scorer, len(events), settings.exclude == "had", others)
         observer: Observer = keeper
+        new_items = NewItemKeeper(keeper, items, len(events)) if request.model else None
+        if new_items is not None:
+            observer = new_items
         if explained is not None:
             pinned = pinned_weights(dict(settings.pinned)) if settings.pinned else None
-            observer = Explainer(keeper, items, pinned, explained)
+            observer = Explainer(observer, items, pinned, explained)
         promotion = load_model(request.model, items, preset.sequence, events) if request.model else None
         backtest = Backtest(settings, preset, items, observer, promotion)
         started, cpu_started = perf_counter(), process_time()
@@ -148,10 +155,12 @@ def run_backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]
         "bytes_per_user": backtest.bytes_per_user(),
         "bytes_per_item": backtest.bytes_per_item(),
     }
-    if request.model:
+    if request.model and new_items is not None:
         figures["model"] = {
             "version": request.model.version,
             "arms": arms_of(backtest.stats),
+            "new_items": new_items.as_dict(events),
+            "exposure": backtest.exposure(),
             **_beside_others(request, settings, preset, events, keeper, progress),
         }
     if request.compare or request.report:
@@ -203,6 +212,7 @@ def _published(request: BacktestRequest, test: Path, preset: Preset, progress: P
         "--explain": request.explain is not None,
         "--items": request.items is not None,
         "--model": request.model is not None,
+        "--exposure": request.exposure != USUAL_EXPOSURE,
         "--refresh-days": request.refresh_days != USUAL_REFRESH_DAYS,
     }
     for option, present in given.items():

@@ -63,7 +63,7 @@ def load_model(chosen: ChosenModel, items: ItemTable, params: SequenceParams, ev
             f"--model {chosen.version}: need one that learned from nothing after {half_ms} ms, where the reported half "
             f"begins; got one that learned until {learned_until_ms}. Train one with --until 0.5."
         )
-    model = SequenceModel(chosen.version, items, tables.item_ids, tables.rows, tables.weights, params)
+    model = SequenceModel(chosen.version, items, tables.item_ids, tables.rows, tables.weights, params, tables.content)
     return Promotion(model, learned_until_ms)
 
 
@@ -125,6 +125,7 @@ def difference_of(
         "items with 0 earlier events": counts == 0,
         "items with 1 to 4": (counts >= 1) & (counts <= 4),
         "items with 5 to 19": (counts >= 5) & (counts <= 19),
+        "items with 20 and more": counts >= 20,
     }
     return {name: _group(late[chosen], users[chosen], with_model, without) for name, chosen in groups.items()}
 
@@ -151,6 +152,7 @@ def _group(at: Any, users: Any, with_model: Places, without: Places) -> dict[str
         figures[name] = {
             "with": float(ours.mean()) if len(at) else 0.0,
             "without": float(others.mean()) if len(at) else 0.0,
+            "interval": clustered_difference(ours, users)._asdict(),
             "difference": clustered_difference(ours - others, users)._asdict(),
         }
     return figures

@@ -81,6 +81,9 @@ def command(
     model_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the users that get the model; both are counted.")
     ] = 1.0,
+    exposure: Annotated[
+        float, typer.Option(min=0, help="Items nobody had yet per list, with a model that knows texts; 0 = none.")
+    ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures for a machine.")] = False,
 ) -> None:
     """Replay LOG through the planes that serve and print how good their lists were."""
@@ -118,6 +121,7 @@ def command(
         test=test,
         model=ChosenModel(model, models) if model else None,
         model_share=model_share,
+        exposure=exposure,
     )
     figures = run_backtest(request, silent if as_json else bar)
     if as_json:

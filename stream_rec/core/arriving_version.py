@@ -83,5 +83,5 @@ class ArrivingVersion:
         return 0
 
     def _take(self, partition: int, some: VectorRows) -> None:
-        self.model.put(some.item_ids, some.rows)
+        self.model.put(some.item_ids, some.rows, some.content)
         self._met[partition].update(map(item_hash, some.item_ids))

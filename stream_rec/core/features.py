@@ -7,7 +7,7 @@ from typing import Final
 COUNTED_SOURCES: Final = ("cooc", "own", "factors", "hop")
 """Sources that count and learn online, as every shop has them."""
 
-SCORED_SOURCES: Final = (*COUNTED_SOURCES, "sequence")
+SCORED_SOURCES: Final = (*COUNTED_SOURCES, "sequence", "content")
 """Sources whose scores the ranker looks at, in the order of its features."""
 
 CURVES: Final = ("present", "share", "log", "r10", "r6", "r1")

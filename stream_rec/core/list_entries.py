@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from stream_rec.core.compiled import entry, inner
-from stream_rec.core.recommend import Recommendation
+from stream_rec.core.orders import Listing, Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float64Array, Int32Array, Int64Array, UInt8Array
 
@@ -122,9 +122,9 @@ class EntryWriter:
         self._out: UInt8Array = np.empty(0, np.uint8)
         self._pieces = np.array([self._add(piece) for piece in (*_PUNCTUATION, *openings)], np.int64)
 
-    def write(self, recommendation: Recommendation) -> bytes:
+    def write(self, listing: Listing | Recommendation) -> bytes:
         """Return the entries with commas between them; about 4 µs for 20."""
-        (rows, scores, sources), because = recommendation.ranked, recommendation.because
+        (rows, scores, sources), because = listing.ranked, listing.because
         if len(self._places) < self._items.capacity:
             self._make_room_for_rows()
         while True:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stream_rec.core.list_entries import EntryWriter
-from stream_rec.core.recommend import Recommendation
+from stream_rec.core.orders import Listing, Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import SourceRecord
 from stream_rec.core.wire import Trigger
@@ -21,13 +21,14 @@ REASON_KINDS = {
     "factors": "taste",
     "hop": "co_occurrence",
     "sequence": "last_items",
+    "content": "similar_text",
     "popularity": "popular",
 }
 """Source name -> `reason.kind` of an item it contributed most to."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    """The fields of a `RecommendationList` in its order; `model` and `items` are JSON already."""
+    """The fields of a `RecommendationList` in its order; `model` and the items are JSON already."""
 
     list_id: str
     user_id: str
@@ -37,6 +38,7 @@ class _Envelope(msgspec.Struct, gc=False):
     model: msgspec.Raw
     trigger: Trigger | None
     items: msgspec.Raw
+    new_items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class ListEncoder:
@@ -87,7 +89,11 @@ class ListEncoder:
         if trigger is not None:
             made_by = Trigger(trigger.topic, trigger.partition, trigger.offset)
             lag_ms = max(0, generated_ms - trigger.timestamp) if now_ms is not None else 0
-        entries = msgspec.Raw(b"[%b]" % self._entries.write(recommendation))
+        entries, new = self._array(recommendation), recommendation.new
+        beside = self._array(new) if len(new.ranked.rows) else msgspec.UNSET
         return self._encode(
-            _Envelope(list_id, user_id, generated_ms, as_of_ms, lag_ms, self._named[helped], made_by, entries)
+            _Envelope(list_id, user_id, generated_ms, as_of_ms, lag_ms, self._named[helped], made_by, entries, beside)
         )
+
+    def _array(self, listing: Listing | Recommendation) -> msgspec.Raw:
+        return msgspec.Raw(b"[%b]" % self._entries.write(listing))

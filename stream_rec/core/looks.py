@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
-from stream_rec.core.recommend import Blend, Orders
+from stream_rec.core.orders import Blend, Orders
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Int32Array, SourceRecord

@@ -83,6 +83,17 @@ class SequenceParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentParams:
+    """Text neighbours as a source of items with few events (`core/sources/content.py`); needs a model with texts."""
+
+    history: int = 10  # last items of a user that texts are held against
+    other_session: float = 0.5  # weight of those of another session
+    unsold: int = 20  # candidates without an event
+    few: int = 20  # candidates with 1 to 19
+    most_cold: int = 500  # items the candidates are chosen from: those with the fewest events, then the newest
+
+
+@dataclass(frozen=True, slots=True)
 class RankerParams:
     """The online linear ranker (`core/ranking/linear.py`)."""
 
@@ -96,7 +107,7 @@ class FusionParams:
     """Reciprocal-rank fusion (`core/ranking/fusion.py`): one weight per source, in `SOURCE_NAMES` order."""
 
     rank_offset: float = 5.0
-    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 0.25, 0.05)
+    weights: tuple[float, ...] = (1.0, 0.5, 1.0, 0.5, 0.25, 0.0, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ class SignalParams:
     near_hidden: float = 0.5  # λ: votes against neighbours of hidden items, beside those for neighbours of the last
 
 
-SOURCE_NAMES = ("cooc", "own", "factors", "hop", "sequence", "popularity")
+SOURCE_NAMES = ("cooc", "own", "factors", "hop", "sequence", "content", "popularity")
 CANDIDATES_PER_SOURCE = 100
 
 
@@ -156,6 +167,7 @@ class Preset:
     factors: FactorParams = field(default_factory=FactorParams)
     hop: HopParams = field(default_factory=HopParams)
     sequence: SequenceParams = field(default_factory=SequenceParams)
+    content: ContentParams = field(default_factory=ContentParams)
     ranker: RankerParams = field(default_factory=RankerParams)
     fusion: FusionParams = field(default_factory=FusionParams)
     cascade: CascadeParams = field(default_factory=CascadeParams)

@@ -10,13 +10,24 @@ import numpy as np
 
 from stream_rec.core.arms import WITH, arm_of
 from stream_rec.core.lists import ListEncoder
+from stream_rec.core.orders import Blend, Orders, Recommendation
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.rules import rows_to_exclude
-from stream_rec.core.recommend import Blend, Orders, Recommendation, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import PublishedList, RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState
-from stream_rec.core.types import KIND_MASK, NO_ROWS, EventKind, Int32Array, SourceRecord, UInt16Array, UserView
+from stream_rec.core.types import (
+    KIND_MASK,
+    NO_ROWS,
+    NONE_COLD,
+    Cold,
+    EventKind,
+    Int32Array,
+    SourceRecord,
+    UInt16Array,
+    UserView,
+)
 
 _FORGET_GAPS = 1.0 / 5_000
 
@@ -55,6 +66,7 @@ class Publisher:
         self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
         self._gaps = 0
+        self._unsold_listed = 0
 
     def note_gap(self, gap_ms: int) -> None:
         """Note how long after a user's last event the next one of the same session came."""
@@ -87,8 +99,8 @@ class Publisher:
 
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""
-        (user,) = self._completed([state], [user])
-        return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags))
+        ((user, cold),) = self._completed([state], [user])
+        return self._recommender.look(user, self._excluded(state, user.session, user.rows, user.tags), cold)
 
     def lists_of(self, orders: Orders) -> tuple[Int32Array, Int32Array, Blend]:
         """Return what would be published of a look, while nothing has been learned since, and what it is mixed of.
@@ -100,8 +112,8 @@ class Publisher:
 
     def evidence(self, state: UserState, user: UserView) -> Evidence:
         """Return the evidence of a look without what rankers make of it."""
-        (user,) = self._completed([state], [user])
-        return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags))
+        ((user, cold),) = self._completed([state], [user])
+        return self._recommender.evidence(user, self._excluded(state, user.session, user.rows, user.tags), cold)
 
     def popular(self, state: UserState) -> Int32Array:
         """Return popularity's own list under the same rules: what personal lists are compared with."""
@@ -111,9 +123,10 @@ class Publisher:
     def rank(self, asked: Sequence[Asked], thorough: bool = True) -> list[Recommendation]:
         """Rank for each; nothing is changed."""
         views = [view_of(one.state, one.session, one.rank_ms, self._items) for one in asked]
+        recommender, completed = self._recommender, self._completed([one.state for one in asked], views)
         return [
-            self._recommender.recommend(user, self._excluded(one.state, one.session, user.rows, user.tags), thorough)
-            for one, user in zip(asked, self._completed([one.state for one in asked], views), strict=True)
+            recommender.recommend(user, self._excluded(one.state, one.session, user.rows, user.tags), thorough, cold)
+            for one, (user, cold) in zip(asked, completed, strict=True)
         ]
 
     def publish(
@@ -125,22 +138,30 @@ class Publisher:
         list_id: str,
         now_ms: int | None,
     ) -> PublishedList:
-        """Remember the list in `state` and return it encoded."""
+        """Remember the list in `state`, and how many unsold items it shows; return it encoded."""
+        if recommendation.unsold >= 0:
+            self._recommender.exposure.note(recommendation.context, recommendation.unsold)
+            self._unsold_listed += recommendation.unsold
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         helped = self.arm(state) == WITH
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms, helped)
         return PublishedList(partition, state.key, value)
 
-    def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[UserView]:
-        """Return the views with what the sequence model makes of those it is to help."""
+    def take_unsold(self) -> int:
+        """Return how many items nobody had yet the lists show that were published since the last call."""
+        listed, self._unsold_listed = self._unsold_listed, 0
+        return listed
+
+    def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[tuple[UserView, Cold]]:
+        """Return the views with what the sequence model makes of those it is to help, and its items of few events."""
         helped = [self.arm(state) == WITH for state in states]
         if not any(helped):
-            return users
-        began = self._seconds()
-        completed = iter(self._recommender.completed([user for user, one in zip(users, helped, strict=True) if one]))
+            return [(user, NONE_COLD) for user in users]
+        began, chosen = self._seconds(), [user for user, one in zip(users, helped, strict=True) if one]
+        completed = zip(self._recommender.completed(chosen), self._recommender.cold(chosen), strict=True)
         self._embed_seconds += self._seconds() - began
         self._embedded += sum(helped)
-        return [next(completed) if one else user for user, one in zip(users, helped, strict=True)]
+        return [next(completed) if one else (user, NONE_COLD) for user, one in zip(users, helped, strict=True)]
 
     def _excluded(self, state: UserState, session: int, had: Int32Array, tags: UInt16Array) -> Int32Array:
         """Return the rows kept from a user; `had`, `tags` are the first lines of the history, or all of it."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
+from stream_rec.core.exposure import Exposure, share_of_boost
 from stream_rec.core.features import CONTEXTS
+from stream_rec.core.new_items import new_items, reasons_by_text
+from stream_rec.core.orders import NOTHING, Blend, Orders, Recommendation, SecondLook
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import (
     NO_OUTPUTS,
@@ -28,12 +31,14 @@ from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
 from stream_rec.core.ranking.second_features import second_features
 from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
 from stream_rec.core.ranking.select import Scratch, best_of
-from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
+from stream_rec.core.ranking.workspace import CONTENT, N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import (
     NO_ROWS,
     NO_VECTOR,
+    NONE_COLD,
+    Cold,
     Float32Array,
     Float64Array,
     Int32Array,
@@ -44,59 +49,22 @@ from stream_rec.core.types import (
 )
 
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
-
-
-class Recommendation(NamedTuple):
-    """One list; `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did."""
-
-    ranked: Ranked
-    because: Int32Array
-
-
 _PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below write: one array is handed over faster
-
-
-class SecondLook(NamedTuple):
-    """What the second stage sees: rows int32[m] in the linear ranker's order, float32[m, F] and float32[m] scores."""
-
-    rows: Int32Array
-    features: Float32Array
-    linear: Float32Array
-
-
-class Blend(NamedTuple):
-    """An order by weights, best first: int32[m] rows, float64[m] scores; m >= `MAX_CANDIDATES` where it can be."""
-
-    rows: Int32Array
-    scores: Float64Array
-
-
-class Orders(NamedTuple):
-    """Everything there is to say of one user at one time: the evidence, and each ranker's best rows.
-
-    `context` is the row of `CONTEXTS` the weights are of. `second` is `None` without a second stage. `best` goes on
-    where `linear` ends. `vector` is the sequence model's, where that is mixed in and no source.
-    """
-
-    context: int
-    evidence: Evidence
-    fusion: Int32Array
-    linear: Int32Array
-    second: SecondLook | None
-    best: Blend
-    vector: Float32Array
+_SCORE, _LIFT = range(2)
 
 
 @entry()
 def _rank(
     address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, explained: bool, listed: Int32Array, scores: Float64Array,
+    theta: Float32Array, boost: float, explained: bool, listed: Int32Array, scores: Float64Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Gather and order; write `listed` int32[4, k] and `scores` float64[k]; return how many candidates and how long.
+    """Gather and order; write `listed` int32[4, k] and `scores` float64[2, k]; return how many candidates and how long.
 
-    `theta` float32[contexts, F]: the row of the user's context counts. Without `explained` only the places in the union
-    are filled in: what a second stage reorders is no list yet.
+    `theta` float32[contexts, F]: the row of the user's context counts. Items with few events are lifted by parts of
+    `boost` (`core/exposure.py`). Without `explained` only the places in the union are filled in: what a second stage
+    reorders is no list yet. What a lift has brought in then stands where it would without, its score is without, and
+    its lift is in the second row.
     """
     b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
@@ -108,7 +76,16 @@ def _rank(
     every = np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    m = best_of(every, every_score, n, listed[_PLACE], scores)
+    lifts = np.zeros(n)
+    if boost != 0.0:
+        for c in range(n):
+            lifts[c] = boost * share_of_boost(item.event_count[w.rows[c]])
+    m = best_of(every, every_score + lifts, n, listed[_PLACE], scores[_SCORE])
+    if boost != 0.0 and not explained:
+        chosen = listed[_PLACE, :m].copy()
+        best_of(chosen, every_score[chosen], m, listed[_PLACE], scores[_SCORE])
+    for c in range(m):
+        scores[_LIFT, c] = lifts[listed[_PLACE, c]]
     if explained:
         explain_places(item, user, t, w, listed, m, linear, weights)
     return n, m
@@ -181,6 +158,8 @@ class Recommender:
         Must have completed the views that are ranked.
     mix : Mix or None
         How it is mixed with the order of all other sources; None: it is one of them.
+    exposure : Exposure
+        How many items nobody had yet the lists show.
     """
 
     def __init__(self, preset: Preset, items: ItemTable, list_size: int) -> None:
@@ -191,6 +170,7 @@ class Recommender:
         self.second: SecondStage | None = None
         self.sequence: SequenceModel | None = None
         self.mix: Mix | None = None
+        self.exposure = Exposure(0.0)
         self._mixed_rows = preset.sequence.reranked
         self._tables = tables_of(preset)
         self._dimensions = preset.factors.dimensions
@@ -226,7 +206,14 @@ class Recommender:
         """Return the views with what the sequence model makes of them, where there is one."""
         return users if self.sequence is None else self.sequence.complete(users)
 
-    def recommend(self, user: UserView, excluded: Int32Array, thorough: bool = True) -> Recommendation:
+    def cold(self, users: list[UserView]) -> list[Cold]:
+        """Return the items of few events that suit each user by their texts, where a model knows texts."""
+        cold = None if self.sequence is None else self.sequence.cold
+        return [NONE_COLD] * len(users) if cold is None else cold.propose(users)
+
+    def recommend(
+        self, user: UserView, excluded: Int32Array, thorough: bool = True, cold: Cold = NONE_COLD
+    ) -> Recommendation:
         """Rank for `user` without the rows in `excluded`. State is read, never changed.
 
         Parameters
@@ -237,22 +224,25 @@ class Recommender:
             int32[n] item rows that rules keep out (had, bought, hidden); -1 are passed over.
         thorough
             Whether the second stage is asked, where there is one.
+        cold
+            Items of few events for this user.
         """
-        address, vector, user = self._prepared(excluded), self._mixed_in(user), self._alone(user)
+        address, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
         theta, linear = self._theta(len(vector) > 0)
         second = self.second if thorough and linear and self._pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
-        listed, scores = np.empty((4, k), np.int32), np.empty(k)
-        _, n = _rank(address, *user, linear, theta, final, listed, scores)
+        listed, found = np.empty((4, k), np.int32), np.empty((2, k))
+        _, n = _rank(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
+        scores, lifts = found[:, :n]
         if n < k:
-            listed, scores = listed[:, :n].copy(), scores[:n]
+            listed = listed[:, :n].copy()
         if not final:
             best = listed[_PLACE]
             if second is not None and n:
                 m = min(n, MAX_CANDIDATES)
                 features = _second(address, *user, best[:m], scores[:m])
-                again = second.rerank(features, scores[:m].astype(np.float32))
+                again = second.rerank(features, scores[:m].astype(np.float32)) + lifts[:m]
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
@@ -261,38 +251,52 @@ class Recommender:
             listed = np.empty((4, len(best)), np.int32)
             listed[_PLACE] = best
             _explain(address, *user, linear, theta, listed)
+        ranked, because = Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE]
+        new, context, unsold = NOTHING, 0, -1
+        if len(cold.rows):
+            new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
+            context, unsold = context_of(user), self._unsold(ranked.rows, cold) if linear else -1
         clear_exclusions(self._scratch, excluded)
-        return Recommendation(Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE])
+        return Recommendation(ranked, because, new, context, unsold)
 
-    def look(self, user: UserView, excluded: Int32Array) -> Orders:
+    def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        address, context, vector = self._prepared(excluded), context_of(user), self._mixed_in(user)
+        address, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
         user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
-        listed, scores = np.empty((4, k), np.int32), np.empty(k)
-        n, m = _rank(address, *user, True, self.items.ranker.serving, False, listed, scores)
-        best, second = listed[_PLACE, :m], None
+        listed, found = np.empty((4, k), np.int32), np.empty((2, k))
+        n, m = _rank(
+            address, *user, True, self.items.ranker.serving, self._boost(user, True), False, listed, found
+        )  # fmt: skip
+        (scores, lifts), best, second = found[:, :m], listed[_PLACE, :m], None
         if self.second is not None and m:
             top = best[:MAX_CANDIDATES]
             features = _second(address, *user, top, scores[: len(top)])
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
+        new = new_items(cold, NO_ROWS, self._scratch.excluded).ranked.rows
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
         by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
-        by_weights = Blend(evidence.rows[best], scores[:m])
-        return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, vector)
+        by_weights = Blend(evidence.rows[best], scores)
+        return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, lifts, vector, new)
 
     def blended(self, orders: Orders) -> Blend:
-        """Return the order of a look by weights, pinned or learned, and by the second stage where there is one."""
-        evidence, second, best = orders.evidence, orders.second, orders.best
+        """Return the order of a look by weights, pinned or learned, and by the second stage where there is one.
+
+        Items with few events are lifted in it.
+        """
+        evidence, second, best, lifts = orders.evidence, orders.second, orders.best, orders.lifts
         if self.pinned is not None:
             scores = linear_scores(evidence.features, len(evidence.rows), self.pinned)
             places = _best(scores, max(self.list_size, MAX_CANDIDATES))
             return Blend(evidence.rows[places], scores[places])
-        if self.second is None or second is None:
-            return best
-        again = self.second.rerank(second.features, second.linear)
         every = np.arange(len(best.rows), dtype=np.int32)
-        order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
+        if self.second is None or second is None:
+            if not lifts.any():
+                return best
+            order, scores = _reordered(every, best.scores + lifts, len(every))
+        else:
+            again = self.second.rerank(second.features, second.linear) + lifts[: len(second.linear)]
+            order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
         return Blend(best.rows[order], scores)
 
     def plain(self, orders: Orders, blend: Blend) -> Int32Array:
@@ -321,10 +325,11 @@ class Recommender:
         """Return the view that the sources see: without the sequence model where that is none of them."""
         return user if self.mix is None else user._replace(vector=NO_VECTOR, near=NO_ROWS)
 
-    def evidence(self, user: UserView, excluded: Int32Array) -> Evidence:
+    def evidence(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        address, user = self._prepared(excluded), self._alone(user)
-        n, _ = _rank(address, *user, True, self.items.ranker.serving, False, np.empty((4, 0), np.int32), np.empty(0))
+        address, user = self._prepared(excluded, cold), self._alone(user)
+        none, nothing = np.empty((4, 0), np.int32), np.empty((2, 0))
+        n, _ = _rank(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
@@ -334,11 +339,32 @@ class Recommender:
             return self._pinned, True
         return self.items.ranker.serving, self.linear or mixed
 
-    def _prepared(self, excluded: Int32Array) -> int:
-        """Keep out the excluded rows; return the address of the list block."""
+    @property
+    def _exposing(self) -> bool:
+        """Whether items nobody had yet may be in lists: only where what is learned online orders them."""
+        return self.exposure.target > 0.0 and self._pinned is None and self.mix is None
+
+    def _boost(self, user: UserView, linear: bool) -> float:
+        return self.exposure.boosts[context_of(user)] if linear and self._exposing else 0.0
+
+    def _unsold(self, rows: Int32Array, cold: Cold) -> int:
+        """Return how many of `rows` nobody had yet; -1 where there could have been none."""
+        if not (self._exposing and cold.unsold.any()):
+            return -1
+        return int(np.count_nonzero(self.items.event_count[rows] == 0))
+
+    def _prepared(self, excluded: Int32Array, cold: Cold) -> int:
+        """Keep out the excluded rows, hand over what content proposes; return the address of the list block."""
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
+        w, n = self._workspace, 0
+        if len(cold.rows):
+            may = self._scratch.excluded[cold.rows] == 0
+            rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
+            n = len(rows)
+            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
+        w.list_sizes[CONTENT] = n
         self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
         return self._block.address
 

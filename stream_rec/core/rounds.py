@@ -84,6 +84,7 @@ class RoundStats:
     gradient_bytes: int = 0  # of the frames: factors and ranker
     gradients_dropped: int = 0  # not finite: learned from by nobody
     linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion
+    unsold_listed: int = 0  # items nobody had yet in the published lists
     lines: int = 0  # a sample of the item lines of users with a history, for the drift detectors (`looks.describe`)
     session_starts: int = 0  # ... that came with an event which began a session
     repeats: int = 0  # ... whose item the user had before

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stream_rec.core.cold_items import ColdItems
+from stream_rec.core.content_table import ContentTable
 from stream_rec.core.embedding import embed
 from stream_rec.core.embedding_scores import score_rows
 from stream_rec.core.presets import SequenceParams
@@ -26,8 +28,8 @@ class SequenceModel:
         Named in every list it helped to make.
     items
         Items get their row of the model when they get their row of the table: `complete` looks for new ones.
-    item_ids, rows
-        The first items the model knows, and their rows, as `put` takes them.
+    item_ids, rows, content
+        The first items the model knows, and what it knows, as `put` takes them.
     weights
         What all items share.
     params
@@ -39,6 +41,8 @@ class SequenceModel:
         By item row; another tuple when the table has grown.
     outputs : OutputArrays
         The part of it that candidates are scored with.
+    content, cold : ContentTable, ColdItems or None
+        What it read in the items' texts, and what it proposes of items with few events; none where it knows no texts.
     """
 
     vectors: ItemVectors
@@ -46,21 +50,29 @@ class SequenceModel:
 
     def __init__(
         self, version: str, items: ItemTable, item_ids: Sequence[str], rows: Float32Array, weights: StudentWeights,
-        params: SequenceParams,
+        params: SequenceParams, content: Float32Array | None = None,
     ) -> None:  # fmt: skip
         self.version = version
         self._items, self._params = items, params
         self.weights = weights
+        self.content: ContentTable | None = None
+        self.cold: ColdItems | None = None
         self._waiting: dict[int, Float32Array] = {}  # by hash: rows of items the table has not heard of yet
         self._followed = 0
         self._serve(empty_vectors(items.capacity, weights.width))
-        self.put(item_ids, rows)
+        self.put(item_ids, rows, content)
 
-    def put(self, item_ids: Sequence[str], rows: Float32Array) -> None:
+    def put(self, item_ids: Sequence[str], rows: Float32Array, content: Float32Array | None = None) -> None:
         """Learn of items, or of new rows of known ones: float32[n, row_width] (`core/sequence_tables.py`).
 
-        About 1 µs an item.
+        `content` float32[n, 128] is what their texts say, of width 0 or none where the model knows no texts. About
+        2 µs an item.
         """
+        if content is not None and content.shape[1]:
+            if self.content is None:
+                self.content = ContentTable(self._items)
+                self.cold = ColdItems(self._items, self.content, self._items.preset.content)
+            self.content.put(item_ids, content)
         self._follow()
         table_rows = [self._items.row_of_hash(h, create=False) for h in map(item_hash, item_ids)]
         places = np.array(table_rows, np.int64)

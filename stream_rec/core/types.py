@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 Int8Array = npt.NDArray[np.int8]
+Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 UInt64Array = npt.NDArray[np.uint64]
@@ -99,6 +101,22 @@ class UserView(NamedTuple):
     hidden: Int32Array = NONE_HIDDEN
     vector: Float32Array = NO_VECTOR
     near: Int32Array = NO_ROWS
+
+
+class Cold(NamedTuple):
+    """Items with few events whose texts are nearest to what a user had last, best first.
+
+    `rows` int32[n], `because` int32[n]: the history row that speaks most for each, `scores` float64[n], `unsold`
+    bool[n]: whether an item has no event at all.
+    """
+
+    rows: Int32Array
+    because: Int32Array
+    scores: Float64Array
+    unsold: BoolArray
+
+
+NONE_COLD = Cold(NO_ROWS, NO_ROWS, np.empty(0), np.empty(0, np.bool_))
 
 
 class Ranked(NamedTuple):

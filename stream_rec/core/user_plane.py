@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stream_rec.core.events import Event, decode_event
+from stream_rec.core.exposure import Exposure
 from stream_rec.core.learning import Learner
 from stream_rec.core.lists import ListEncoder
 from stream_rec.core.looks import Observer
@@ -44,6 +45,7 @@ class PlaneSettings:
     model_share: float = 1.0  # of the users, whose lists the sequence model helps to make (`core/arms.py`)
     cached_users: int = 20_000
     idle_user_ms: int = 365 * DAY_MS
+    exposure: float = 0.25  # items nobody had yet per list, on average, where a model knows texts; 0 = none
     refresh_ms: int = 7 * DAY_MS  # a user's visit list is made anew this often; 0 = never
 
 
@@ -103,6 +105,7 @@ class UserPlane:
         self._encoder = encoder = ListEncoder(items, SOURCE_NAMES, {"preset": preset.name})
         self._recommender = recommender = Recommender(preset, items, settings.list_size)
         recommender.second = second
+        recommender.exposure = Exposure(settings.exposure)
         if settings.pinned:
             recommender.pinned = pinned_weights(dict(settings.pinned))
         recommender.mix = settings.mix
@@ -115,6 +118,11 @@ class UserPlane:
 
         if sequence is not None:
             self.serve(sequence)
+
+    @property
+    def exposure(self) -> Exposure:
+        """How many items nobody had yet the lists show, and what it takes."""
+        return self._recommender.exposure
 
     @property
     def sequence(self) -> SequenceModel | None:
@@ -270,6 +278,7 @@ class UserPlane:
             state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
             result.puts.setdefault(one.partition, []).extend(puts_of(state))
         result.stats.lists += len(touched)
+        result.stats.unsold_listed = publisher.take_unsold()
 
     def _lap(self, stats: RoundStats, stage: str, since: float) -> float:
         now = self._seconds()

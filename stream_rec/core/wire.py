@@ -52,7 +52,8 @@ class RecommendationList(msgspec.Struct, frozen=True, gc=False):
 
     `user_id` `*` is the list for a visitor nobody knows yet. `as_of_ms` is the time of the last event the list knows,
     `lag_ms` how long after the trigger's arrival in Kafka it was made. `trigger` is null where no event made the list
-    (the session ended). `model` maps the name of each model that took part to its version.
+    (the session ended). `model` maps the name of each model that took part to its version. `new_items` are a list of
+    their own: up to five items nobody had yet, none of which is in `items`; only where a model knows texts.
     """
 
     list_id: Id
@@ -63,6 +64,7 @@ class RecommendationList(msgspec.Struct, frozen=True, gc=False):
     model: dict[str, str]
     trigger: Trigger | None
     items: tuple[ListedItem, ...]
+    new_items: tuple[ListedItem, ...] = ()
 
 
 class CatalogueItem(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +137,7 @@ def decode_list(value: bytes) -> RecommendationList:
     for name in ("generated_at_ms", "as_of_ms"):
         if getattr(published, name) < 0:
             refuse("bad-timestamp", name, "milliseconds since 1970", getattr(published, name))
-    for item in published.items:
+    for item in (*published.items, *published.new_items):
         check_id("item_id", item.item_id)
         for item_id in item.reason.because:
             check_id("because", item_id)

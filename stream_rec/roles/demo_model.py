@@ -76,6 +76,7 @@ class DemoModel:
         self._registry = ModelRegistry(settings.encoder.models)
         self._steps = self._planned(plan)
         self._child: subprocess.Popen[bytes] | None = None
+        self._begun = False
         self._again_at = 0.0
         self._failure = ""
 
@@ -83,7 +84,7 @@ class DemoModel:
         """Start the next step if the one before is done."""
         if self._failure or not self._steps or time.monotonic() < self._again_at:
             return
-        step = self._steps[0]
+        self._begun, step = True, self._steps[0]
         if self._child is None:
             self._child = spawn(step.command, log=self._log(step), env=self._environment, niceness=NICENESS)
             return
@@ -103,7 +104,7 @@ class DemoModel:
         if self._failure or not self._steps:
             return self._failure
         step = self._steps[0]
-        if self._child is None and not self._again_at:
+        if not self._begun:
             return "waits until the past is learned"
         if step.name == "train":
             return f"{step.words}, {progress_of(self._text(step)):.0%}"
@@ -117,23 +118,21 @@ class DemoModel:
             self._child = None
 
     def _planned(self, plan: ModelPlan) -> list[_Step]:
-        """Return what is left to do: a version from an earlier start needs its encoder only."""
+        """Return what is left to do: a version from an earlier start is only announced again."""
         us, models = [sys.executable, "-m", "stream_rec"], ["--out", str(self._registry.folder)]
         log, catalogue = str(self._folder / "past.csv"), str(self._folder / "past-items.csv")
         shop = ["--users", str(plan.users), "--items", str(plan.items), "--seed", str(plan.seed)]
         past = [*us, "shop", "--out", log, "--catalogue-out", catalogue, "--events", str(plan.passed), *shop]
-        train = [*us, "train", log, "--items", catalogue, *models]
+        train = [*us, "train", log, "--items", catalogue, "--announce", *models]
         if plan.passed > plan.events:
             train += ["--since", f"{1.0 - plan.events / plan.passed:.4f}"]
-        making = [_Step("past", "writing the shop's past down", past), _Step("train", "training", train)]
-        serving = [
-            _Step("announce", "trained, being announced", [*us, "models", "announce", *models]),
-            _Step("encoder", "trained, its rows are on their way", [*us, "encoder"]),
-        ]
-        install = (
-            [_Step("install", "installing what training needs", shlex.split(plan.install))] if plan.install else []
-        )
-        return [*install, *(making if self._registry.state().live is None else []), *serving]
+        if self._registry.state().live is None:
+            making = [_Step("past", "writing the shop's past down", past), _Step("train", "training", train)]
+        else:
+            making = [_Step("announce", "trained, being announced", [*us, "models", "announce", *models])]
+        encoder = _Step("encoder", "trained, its rows are on their way", [*us, "encoder"])
+        install = [_Step("install", "installing what training needs", shlex.split(plan.install))]
+        return [*(install if plan.install else []), *making, encoder]
 
     def _log(self, step: _Step) -> Path:
         return self._folder / f"model-{step.name}.log"

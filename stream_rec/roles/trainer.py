@@ -99,8 +99,8 @@ def train(
 ) -> TrainOutcome:
     """Train on a log, publish the version, decide about it.
 
-    Killed at any moment and called again with the same log and request it goes on; a finished run leaves nothing behind
-    but its version.
+    Killed at any moment and called again with the same log and request it goes on; a finished run leaves its version
+    behind, and the vectors of the texts.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from stream_rec.core.content_vectors import CONTENT_WIDTH
 from stream_rec.core.item_plane import ItemPlane
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.cascade import new_cascade, rehearse
@@ -75,7 +76,8 @@ def _knows_nothing(items: ItemTable) -> SequenceModel:
     weights = StudentWeights(
         zeros(1, 1), zeros(d, d), zeros(d, wide), zeros(wide), zeros(wide, d), zeros(d), zeros(d, d), zeros(d)
     )
-    return SequenceModel("warm", items, (), zeros(0, row_width(d)), weights, items.preset.sequence)
+    none, no_texts = zeros(0, row_width(d)), zeros(0, CONTENT_WIDTH)
+    return SequenceModel("warm", items, (), none, weights, items.preset.sequence, no_texts)
 
 
 def _event(settings: PlaneSettings, i: int) -> _Record:

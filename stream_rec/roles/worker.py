@@ -100,6 +100,7 @@ def plane_settings(settings: Settings, partitions: int) -> PlaneSettings:
         cached_users=worker.user_cache_users,
         idle_user_ms=worker.idle_user_days * DAY_MS,
         refresh_ms=ranking.refresh_days * DAY_MS,
+        exposure=ranking.exposure,
     )
 
 

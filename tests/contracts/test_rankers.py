@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from stream_rec.core.features import FEATURES
+from stream_rec.core.orders import Recommendation
 from stream_rec.core.presets import SOURCE_NAMES, FusionParams, Preset
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.fusion import fusion_shares, fusion_weights
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, pinned_weights
-from stream_rec.core.recommend import Recommendation, Recommender, context_of
+from stream_rec.core.recommend import Recommender, context_of
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import NO_ROWS, Int32Array, UserView
@@ -267,14 +268,14 @@ def test_a_source_of_weight_zero_does_not_count() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, -0.5)),
-        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, float("nan"))),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -0.5)),
+        FusionParams(weights=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float("nan"))),
         FusionParams(rank_offset=-1.0),
         FusionParams(weights=(1.0, 1.0)),
     ],
 )
 def test_meaningless_parameters_are_refused(params: FusionParams) -> None:
-    with pytest.raises(ConfigError, match="fusion: need 6 finite weights >= 0"):
+    with pytest.raises(ConfigError, match="fusion: need 7 finite weights >= 0"):
         fusion_weights(params, len(SOURCE_NAMES))
 
 

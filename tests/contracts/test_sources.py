@@ -33,13 +33,13 @@ def propose(
 
 def evidence_of(items: ItemTable, user: UserView, excluded: Int32Array = NO_ROWS) -> Evidence:
     recommender = Recommender(items.preset, items, 20)
-    recommender.sequence = small_model(1, items)
-    (user,) = recommender.completed([user])
-    return recommender.look(user, excluded).evidence
+    recommender.sequence = small_model(1, items, texts=True)
+    (user,), (cold,) = recommender.completed([user]), recommender.cold([user])
+    return recommender.look(user, excluded, cold).evidence
 
 
 def test_all_counting_sources_but_the_factors_name_candidates() -> None:
-    assert {*PROPOSING, "factors", "sequence"} == {*SOURCE_NAMES}
+    assert {*PROPOSING, "factors", "sequence", "content"} == {*SOURCE_NAMES}
 
 
 @every_source

@@ -55,7 +55,7 @@ PRESET = Preset(
         in_session=1.0,
     ),
     popularity=PopularityParams(decay_ms=NEVER_MS),
-    fusion=FusionParams(rank_offset=5.0, weights=(1.0, 0.5, 0.0, 0.0, 0.0, 0.05)),
+    fusion=FusionParams(rank_offset=5.0, weights=(1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.05)),
 )
 LOG = [
     *[("ann", item, "view_item", s) for s, item in enumerate("ABC")],

@@ -11,11 +11,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from stream_rec.adapters.model_registry import ModelRegistry
+from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, tables_bytes
+from stream_rec.core.sequence_tables import row_width
+from stream_rec.core.vector_records import text_hash
 from stream_rec.shop import Shop
 from stream_rec.shop.files import write_events
+from tests.twins.small_model import WIDTH, small_weights
 
 pytestmark = pytest.mark.kafka
 TIMEOUT_S = 240
@@ -35,6 +41,17 @@ def left_behind(folder: Path) -> list[str]:
         if str(folder) in words and process.info["pid"] != os.getpid():
             found.append(" ".join(process.info["cmdline"] or ["?"]))
     return found
+
+
+def publish_model(registry: ModelRegistry, shop: Shop) -> str:
+    """A version of random numbers over the shop's items is live, as if it had been trained on their texts."""
+    texts = {row.item_id: text_hash(f"{row.title} {row.category}") for row in shop.catalogue.rows()}
+    rows = np.random.default_rng(1).normal(0.0, 0.3, (len(texts), row_width(WIDTH))).astype(np.float32)
+    hashes = np.array(list(texts.values()), np.uint64)
+    files = {TABLES_FILE: tables_bytes(ModelTables(list(texts), rows, small_weights(1), text_hashes=hashes))}
+    version = registry.publish(files, code="test", data={}, settings={}, metrics={}).version
+    registry.promote(version, {}, "test")
+    return version
 
 
 def port_is_free(output: str) -> bool:
@@ -86,4 +103,21 @@ def test_a_signal_ends_replay_worker_and_broker(tmp_path: Path, number: signal.S
     assert "replay, worker and Kafka have ended" in output
     assert "Traceback" not in output
     assert port_is_free(output)
+    assert left_behind(tmp_path) == []
+
+
+def test_the_page_shows_what_users_with_a_model_find_and_what_the_others_find(tmp_path: Path) -> None:
+    words = ("--history", "500", "--rate", "100", "--users", "60", "--items", "90")
+    first = run_demo(tmp_path, "--seconds", "3", "--no-model", *words).communicate(timeout=TIMEOUT_S)[0]
+    assert "sequence model" not in first
+    version = publish_model(ModelRegistry(tmp_path / "shop" / "models"), Shop(60, 90, 1))
+    process = run_demo(tmp_path, *words)
+    both = re.compile(version + r" serves since \d+:\d\d, with it [\d.]+% \([\d.]+–[\d.]+ of \d+\), without it [\d.]+%")
+    assert process.stdout is not None
+    output, deadline = "", time.monotonic() + TIMEOUT_S
+    while not both.search(output) and time.monotonic() < deadline:
+        output += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0].rstrip().endswith("replay, worker and Kafka have ended"), output
+    assert both.search(output), output
     assert left_behind(tmp_path) == []

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.core.list_entries import EntryWriter
+from stream_rec.core.orders import Recommendation
 from stream_rec.core.presets import PRESETS
-from stream_rec.core.recommend import Recommendation
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Ranked, item_hash
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from stream_rec.core import decay
 from stream_rec.core.features import SECOND_FEATURES
+from stream_rec.core.orders import Orders
 from stream_rec.core.presets import PRESETS, SOURCE_NAMES, Preset
 from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.ranking.second_stage import MAX_CANDIDATES
-from stream_rec.core.recommend import Orders, Recommender
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
 from tests.twins import evidence

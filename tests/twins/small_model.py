@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_rec.core.content_vectors import CONTENT_WIDTH
 from stream_rec.core.presets import SequenceParams
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.sequence_tables import HIDDEN, StudentWeights, row_width
@@ -31,9 +32,20 @@ def small_weights(seed: int) -> StudentWeights:
 
 
 def small_model(
-    seed: int, items: ItemTable, n_items: int = 60, params: SequenceParams | None = None, version: str = "v0007"
-) -> SequenceModel:
-    """The model of the items `item-0` to `item-<n - 1>`, as `small_shop` names them."""
+    seed: int, items: ItemTable, n_items: int = 60, params: SequenceParams | None = None, version: str = "v0007",
+    texts: bool = False,
+) -> SequenceModel:  # fmt: skip
+    """The model of the items `item-0` to `item-<n - 1>`, as `small_shop` names them; with `texts` it has read them."""
     ids = [f"item-{i}" for i in range(n_items) if knows(i)]
     rows = np.random.default_rng(seed + 1).normal(0.0, 1.0, (len(ids), row_width(WIDTH))).astype(np.float32)
-    return SequenceModel(version, items, ids, rows, small_weights(seed), params or SequenceParams(proposed=10))
+    params, content = params or SequenceParams(proposed=10), small_content(seed, len(ids)) if texts else None
+    return SequenceModel(version, items, ids, rows, small_weights(seed), params, content)
+
+
+def small_content(seed: int, n_items: int) -> Float32Array:
+    """Content vectors of a few kinds of texts, some of them the same; every seventh item has none."""
+    rng = np.random.default_rng(seed + 2)
+    kinds = rng.normal(size=(5, CONTENT_WIDTH))
+    vectors = kinds[rng.integers(0, 5, n_items)] + rng.integers(0, 3, (n_items, 1)) * rng.normal(size=CONTENT_WIDTH)
+    vectors[::7] = 0.0
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)).astype(np.float32)

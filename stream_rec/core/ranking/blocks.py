@@ -110,7 +110,7 @@ def item_side_at(b: Int64Array, t: Tables, sequence: OutputArrays) -> ItemSide:
     )  # fmt: skip
     return ItemSide(
         cooc, factors, facts, facts["listable"], int32_at(b[10], POPULAR_SIZE), int64_at(b[11], 1),
-        counts["popularity"], pair, texts, b[_POPULARITY_LANDMARK], rates[4], sequence,
+        counts["popularity"], counts["event_count"], pair, texts, b[_POPULARITY_LANDMARK], rates[4], sequence,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Evidence: everything the sources say about a user's candidates, gathered in one compiled call.
 
 The candidates are the union of what co-occurrence, own continuation, popularity and, where there are such, the second
-hop and the sequence model propose; the factors score those and propose nothing themselves, so that no list costs a scan
-of the catalogue for them.
+hop, the sequence model and content propose; the factors score those and propose nothing themselves, so that no list
+costs a scan of the catalogue for them.
 Features are the columns named in `core/features.py`, one row of memory each, so that the loops over candidates
 vectorise.
 """

@@ -120,7 +120,7 @@ class PastLists:
     def __init__(self, n_features: int, params: CascadeParams, block_lists: int = BLOCK_LISTS) -> None:
         self._n_features, self._capacity, self._block_lists = n_features, params.past_lists, block_lists
         self._floor, self._share = params.negative_floor, params.negative_share
-        self._rng = np.random.default_rng(0)
+        self._rng, self._kept = np.random.default_rng(0), np.empty(MAX_CANDIDATES, np.int32)
         self._blocks = deque([self._new_block()])
         self._in_last = 0  # lists in the last block
 
@@ -149,13 +149,14 @@ class PastLists:
             self._begin_block()
         block, at = self._blocks[-1], self._in_last
         draws = self._rng.random(len(linear), np.float32)
-        rows, weights = keep_rows(linear, target_place, draws, self._floor, self._share)
-        start = _rows(block, at)
-        end = start + len(rows)
-        to_half(features[rows].reshape(-1), block.features[start:end].reshape(-1).view(np.uint16))
-        block.linear[start:end], block.weights[start:end] = linear[rows] - linear.max(), weights
-        block.ends[at], block.event_ms[at] = end, event_ms
-        block.targets[at] = np.searchsorted(rows, target_place)
+        first = _rows(block, at)
+        m, place = keep_rows(
+            linear, target_place, draws, self._floor, self._share, self._kept, block.linear[first:],
+            block.weights[first:],
+        )  # fmt: skip
+        kept = features.take(self._kept[:m], axis=0)
+        to_half(kept.reshape(-1), block.features[first : first + m].reshape(-1).view(np.uint16))
+        block.ends[at], block.targets[at], block.event_ms[at] = first + m, place, event_ms
         self._in_last += 1
 
     def snapshot(self) -> Snapshot:
@@ -188,22 +189,32 @@ class PastLists:
 
 @entry()
 def keep_rows(
-    linear: Float32Array, target: int, draws: Float32Array, floor: float, share: float
-) -> tuple[Int32Array, Float32Array]:
-    """Return the rows of a list that are kept, int32[m] ascending, and how many each stands for, float32[m].
+    linear: Float32Array, target: int, draws: Float32Array, floor: float, share: float, rows: Int32Array,
+    above: Float32Array, weights: Float32Array,
+) -> tuple[int, int]:  # fmt: skip
+    """Choose the rows of a list that are kept; return how many, and the target's place among them.
 
-    A row is kept where its draw, float32[n] in [0, 1), is below its probability; the target always is.
+    Parameters
+    ----------
+    linear, target
+        float32[n], and the target's place.
+    draws
+        float32[n] in [0, 1). A row is kept where its draw is below its probability; the target always is.
+    rows, above, weights
+        int32[>= n], float32[>= n], float32[>= n]; written: the rows, ascending, their scores less the highest, and how
+        many each stands for.
     """
-    n, highest, total, m = len(linear), linear.max(), 0.0, 0
-    rows, weights = np.empty(n, np.int32), np.empty(n, np.float32)
-    for k in range(n):
+    highest, total, m, place = linear.max(), 0.0, 0, 0
+    for k in range(len(linear)):
         total += math.exp(linear[k] - highest)
-    for k in range(n):
+    for k in range(len(linear)):
         kept = min(1.0, floor + share * math.exp(linear[k] - highest) / total)
-        if k == target or draws[k] < kept:
-            rows[m], weights[m] = k, 1.0 if k == target else 1.0 / kept
+        if k == target:
+            kept, place = 1.0, m
+        if draws[k] < kept:
+            rows[m], above[m], weights[m] = k, linear[k] - highest, 1.0 / kept
             m += 1
-    return rows[:m], weights[:m]
+    return m, place
 
 
 def _rows(block: TrainingLists, lists: int) -> int:

@@ -20,10 +20,13 @@ from stream_rec.core.state.item_text import TextArrays
 from stream_rec.core.state.text_terms import TERM_IDS
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt8Array
 
-OWN_CANDIDATES, HOP_CANDIDATES, SEQUENCE_CANDIDATES, POPULAR_CANDIDATES = 64, 50, 50, 32
-MOST_CANDIDATES = CANDIDATES_PER_SOURCE + OWN_CANDIDATES + HOP_CANDIDATES + SEQUENCE_CANDIDATES + POPULAR_CANDIDATES
+OWN_CANDIDATES, HOP_CANDIDATES, SEQUENCE_CANDIDATES, CONTENT_CANDIDATES, POPULAR_CANDIDATES = 64, 50, 50, 40, 32
+MOST_CANDIDATES = (
+    CANDIDATES_PER_SOURCE + OWN_CANDIDATES + HOP_CANDIDATES + SEQUENCE_CANDIDATES + CONTENT_CANDIDATES
+    + POPULAR_CANDIDATES
+)  # fmt: skip
 N_SOURCES = len(SOURCE_NAMES)
-COOC, OWN, FACTORS, HOP, SEQUENCE, POPULARITY = range(N_SOURCES)
+COOC, OWN, FACTORS, HOP, SEQUENCE, CONTENT, POPULARITY = range(N_SOURCES)
 ABSENT = -1
 
 
@@ -47,8 +50,8 @@ class Workspace(NamedTuple):
     """Buffers of one thread; see `Scratch` for those indexed by item row. `features` float32[F, MOST_CANDIDATES].
 
     `lists` int32[sources, CANDIDATES_PER_SOURCE], their scores, their places in the union, and how many of each count:
-    what each source said. `times` and `lag` int32[MOST_CANDIDATES]: how often the user had a candidate, and how many
-    events ago last (meaningless where `times` is 0).
+    what each source said; content's come from the caller, as `excluded` does. `times` and `lag` int32[MOST_CANDIDATES]:
+    how often the user had a candidate, and how many events ago last (meaningless where `times` is 0).
     """
 
     score: Float64Array
@@ -79,6 +82,7 @@ class ItemSide(NamedTuple):
     popular_rows: Int32Array
     popular_size: Int64Array
     popularity: Float64Array
+    event_count: Int64Array
     pair: PairRates
     texts: TextArrays
     popularity_landmark: int

@@ -115,6 +115,7 @@ def test_groups_by_what_was_known_of_the_item() -> None:
     found = difference_of(events, ours, others, events_before(events))
     assert {name: group["n"] for name, group in found.items()} == {
         "all": 5, "items with 0 earlier events": 2, "items with 1 to 4": 0, "items with 5 to 19": 3,
+        "items with 20 and more": 0,
     }  # fmt: skip
     assert found["all"]["hr@20"]["with"] == pytest.approx(3 / 5)
     assert found["all"]["hr@20"]["without"] == pytest.approx(2 / 5)

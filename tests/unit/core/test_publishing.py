@@ -17,7 +17,7 @@ from stream_rec.core.ranking.second_stage import SecondStage
 from stream_rec.core.recommend import Recommender, context_of
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
-from stream_rec.core.types import NO_ROWS, UserView
+from stream_rec.core.types import NO_ROWS, Cold, UserView
 from tests.twins.plane_shop import SMALL, START_MS, Backwards, PlaneShop, listed
 from tests.twins.small_shop import small_shop, some_user
 
@@ -70,10 +70,10 @@ class Shop(PlaneShop):
         recommender = self.users._publisher._recommender
         recommend = recommender.recommend
 
-        def noted(user: UserView, excluded: np.ndarray, thorough: bool = True) -> object:
+        def noted(user: UserView, excluded: np.ndarray, thorough: bool, cold: Cold) -> object:
             if len(user.rows):  # not the visitor nobody knows
                 self.made_for.append(user)
-            return recommend(user, excluded, thorough)
+            return recommend(user, excluded, thorough, cold)
 
         recommender.recommend = noted  # type: ignore[method-assign,assignment]
 

@@ -44,8 +44,8 @@ def names(model: DemoModel) -> list[str]:
 
 
 def test_what_has_to_be_done_depends_on_what_there_is(tmp_path: Path) -> None:
-    assert names(model_of(tmp_path)) == ["install", "past", "train", "announce", "encoder"]
-    assert names(model_of(tmp_path, replace(PLAN, install=""))) == ["past", "train", "announce", "encoder"]
+    assert names(model_of(tmp_path)) == ["install", "past", "train", "encoder"]
+    assert names(model_of(tmp_path, replace(PLAN, install=""))) == ["past", "train", "encoder"]
     registry = ModelRegistry(tmp_path / "models")
     tables = ModelTables(["A"], np.ones((1, row_width(WIDTH)), np.float32), small_weights(1))
     files = {TABLES_FILE: tables_bytes(tables)}

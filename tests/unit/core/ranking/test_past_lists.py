@@ -117,6 +117,9 @@ def test_negatives_are_drawn_by_their_chance_and_stand_for_their_kind() -> None:
 
 
 def test_a_row_is_kept_where_its_draw_is_below_its_probability() -> None:
-    linear, draws = np.log(np.array([0.6, 0.3, 0.1], np.float32)), np.array([0.29, 0.29, 0.29], np.float32)
-    rows, weights = keep_rows(linear, 2, draws, 0.1, 0.5)  # probabilities 0.4, 0.25, and the target
-    assert (rows.tolist(), weights.tolist()) == ([0, 2], [pytest.approx(1 / 0.4), 1.0])
+    linear, draws = np.log(np.array([0.6, 0.3, 0.1], np.float32)), np.full(3, 0.29, np.float32)
+    rows, above, weights = np.zeros(3, np.int32), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    kept = keep_rows(linear, 2, draws, 0.1, 0.5, rows, above, weights)  # probabilities 0.4, 0.25, and the target
+    assert (kept, rows[:2].tolist()) == ((2, 1), [0, 2])
+    np.testing.assert_allclose(weights[:2], [1 / 0.4, 1.0])
+    np.testing.assert_allclose(above[:2], [0.0, linear[2] - linear[0]])

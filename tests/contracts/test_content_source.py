@@ -1,0 +1,249 @@
+"""Texts as a source: who is proposed and why, what lists show of items nobody had yet, and what stands beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stream_rec.core.cold_items import COLD_EVENTS
+from stream_rec.core.exposure import Exposure
+from stream_rec.core.orders import NEW_ITEMS
+from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, ContentParams
+from stream_rec.core.ranking.evidence import ABSENT
+from stream_rec.core.recommend import Recommender
+from stream_rec.core.sequence_serving import SequenceModel
+from stream_rec.core.state.items import ItemTable
+from stream_rec.core.types import NO_ROWS, Cold, UserView
+from stream_rec.core.wire import RecommendationList, decode_list
+from tests.twins.content import content_scores, content_votes
+from tests.twins.plane_shop import SMALL, PlaneShop
+from tests.twins.small_model import small_model
+from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
+
+SEEDS = range(6)
+CONTENT = SOURCE_NAMES.index("content")
+SOLD, ALL = 60, 80
+"""Items with events, and with those that have none."""
+
+
+def shop(seed: int, params: ContentParams | None = None) -> ItemTable:
+    """Events of item-i are 1 to 8 for most, and 40 for every third; item-60 to item-79 have none."""
+    items = small_shop(seed, preset=replace(EVERY_SOURCE, content=params or ContentParams()))
+    items.event_count[: items.n : 3] = 40
+    for i in range(SOLD, ALL):
+        items.intern(f"item-{i}")
+    return items
+
+
+def with_texts(items: ItemTable, seed: int, target: float = 0.25) -> Recommender:
+    recommender = Recommender(items.preset, items, 20)
+    recommender.sequence = small_model(seed, items, n_items=ALL, texts=True)
+    recommender.exposure = Exposure(target)
+    recommender.linear = True
+    return recommender
+
+
+def model_of(recommender: Recommender) -> SequenceModel:
+    assert recommender.sequence is not None
+    return recommender.sequence
+
+
+def ready(recommender: Recommender, user: UserView) -> tuple[UserView, Cold]:
+    return recommender.completed([user])[0], recommender.cold([user])[0]
+
+
+def may_be_proposed(items: ItemTable) -> list[int]:
+    """Rows of few events that may be shown."""
+    rows = np.arange(items.n)
+    shown = (items.named[rows] == 1) & (items.unavailable[rows] == 0) & (items.event_count[rows] < COLD_EVENTS)
+    return rows[shown].tolist()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_nearest_texts_of_each_kind_are_proposed_best_first(seed: int) -> None:
+    params = ContentParams(unsold=4, few=6)
+    items = shop(seed, params)
+    recommender, user = with_texts(items, seed), some_user(seed, items)
+    _, cold = ready(recommender, user)
+    content = model_of(recommender).content
+    assert content is not None
+    scores = content_scores(content, user, params, may_be_proposed(items))
+    np.testing.assert_allclose(cold.scores, [scores[row] for row in cold.rows.tolist()], rtol=1e-5)
+    assert (np.diff(cold.scores) <= 0).all()
+    for unsold, most in ((True, params.unsold), (False, params.few)):
+        of_kind = [score for row, score in scores.items() if (items.event_count[row] == 0) == unsold]
+        found = cold.scores[cold.unsold == unsold]
+        np.testing.assert_allclose(found, sorted(of_kind, reverse=True)[:most], rtol=1e-5)
+    assert (cold.unsold == (items.event_count[cold.rows] == 0)).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_reason_is_the_item_whose_text_speaks_most(seed: int) -> None:
+    items = shop(seed)
+    recommender, user = with_texts(items, seed), some_user(seed, items)
+    _, cold = ready(recommender, user)
+    content = model_of(recommender).content
+    assert content is not None
+    votes = content_votes(content, user._replace(rows=user.rows), items.preset.content, cold.rows.tolist())
+    for row, because in zip(cold.rows.tolist(), cold.because.tolist(), strict=True):
+        assert because in votes[row]
+
+
+def test_users_together_get_the_same_bits_as_alone() -> None:
+    items = shop(4)
+    cold = model_of(with_texts(items, 4)).cold
+    assert cold is not None
+    users = [some_user(seed, items, events=1 + 7 * seed) for seed in range(20)] + [nobody()]
+    for alone, together in zip((cold.propose([user])[0] for user in users), cold.propose(users), strict=True):
+        assert [part.tolist() for part in alone] == [part.tolist() for part in together]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_items_without_an_event_are_candidates_only_where_they_are_to_be_exposed(seed: int) -> None:
+    items = shop(seed)
+    for target in (0.0, 0.25):
+        recommender = with_texts(items, seed, target)
+        user, cold = ready(recommender, some_user(seed, items))
+        evidence = recommender.look(user, NO_ROWS, cold).evidence
+        proposed = evidence.rows[evidence.ranks[CONTENT] != ABSENT]
+        expected = cold.rows if target else cold.rows[~cold.unsold]
+        assert sorted(proposed.tolist()) == sorted(expected.tolist())
+        assert (items.event_count[evidence.rows] == 0).any() == (target > 0)
+
+
+def test_an_excluded_row_is_neither_proposed_nor_new() -> None:
+    items = shop(1)
+    recommender = with_texts(items, 1)
+    user, cold = ready(recommender, some_user(1, items))
+    excluded = cold.rows[::2].copy()
+    rows = recommender.look(user, excluded, cold).evidence.rows
+    new = recommender.recommend(user, excluded, cold=cold).new.ranked.rows
+    assert not {*rows.tolist(), *new.tolist()} & {*excluded.tolist()}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("boost", [0.0, 1.0, 8.0])
+def test_new_items_have_no_event_and_are_not_in_the_list(seed: int, boost: float) -> None:
+    items = shop(seed)
+    recommender = with_texts(items, seed)
+    for context in range(2):
+        recommender.exposure.set(context, boost)
+    user, cold = ready(recommender, some_user(seed, items))
+    made = recommender.recommend(user, NO_ROWS, cold=cold)
+    new, listed = made.new.ranked.rows.tolist(), made.ranked.rows.tolist()
+    unsold = cold.rows[cold.unsold].tolist()
+    assert new == [row for row in unsold if row not in listed][:NEW_ITEMS]
+    assert not set(new) & set(listed)
+    assert made.unsold == sum(row in unsold for row in listed) == int((items.event_count[listed] == 0).sum())
+    assert (made.unsold > 0) or boost < 8.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_published_of_a_look_is_what_is_published(seed: int) -> None:
+    items = shop(seed)
+    recommender = with_texts(items, seed)
+    for context in range(2):
+        recommender.exposure.set(context, 1.5)
+    user, cold = ready(recommender, some_user(seed, items))
+    orders = recommender.look(user, NO_ROWS, cold)
+    made = recommender.recommend(user, NO_ROWS, cold=cold)
+    assert recommender.served(orders).tolist() == made.ranked.rows.tolist()
+    assert (np.diff(made.ranked.scores) <= 0).all()
+
+
+def test_who_has_no_item_with_a_text_gets_none() -> None:
+    items = shop(2)
+    recommender = with_texts(items, 2)
+    unknown = some_user(2, items)._replace(rows=np.full(60, items.intern("item-0"), np.int32))
+    for user in (nobody(), unknown):
+        completed, cold = ready(recommender, user)
+        assert len(cold.rows) == 0
+        made = recommender.recommend(completed, NO_ROWS, cold=cold)
+        assert (made.unsold, len(made.new.ranked.rows)) == (-1, 0)
+
+
+def test_of_too_many_cold_items_those_with_the_fewest_events_and_the_newest_stay() -> None:
+    items = shop(3, ContentParams(most_cold=25))
+    pool = model_of(with_texts(items, 3)).cold
+    assert pool is not None
+    pool.propose([nobody()])
+    rest = [row for row in may_be_proposed(items) if row not in pool.rows.tolist()]
+    counts = items.event_count[pool.rows]
+    assert len(pool.rows) == 25
+    assert pool.rows.tolist() == sorted(pool.rows.tolist())
+    assert max(counts) <= min(items.event_count[row] for row in rest if pool.has_text(row))
+
+
+def test_an_item_leaves_the_pool_with_its_events_and_enters_with_its_text() -> None:
+    items = shop(5)
+    recommender, user = with_texts(items, 5), some_user(5, items)
+    model = model_of(recommender)
+    _, cold = ready(recommender, user)
+    first, second = cold.rows[:2].tolist()
+    items.event_count[first] = COLD_EVENTS
+    items.set_available(second, False)
+    late, text = items.intern("item-late"), model.content
+    assert text is not None
+    model.put(["item-late"], np.zeros((1, 81), np.float32), unit(text.numbers[first]))
+    _, after = ready(recommender, user)
+    assert {first, second} & {*after.rows.tolist()} == set()
+    assert late in after.rows.tolist()
+
+
+def unit(numbers: np.ndarray) -> np.ndarray:
+    vector = numbers.astype(np.float32)[None, :]
+    return vector / np.linalg.norm(vector)
+
+
+def test_scoring_leaves_the_table_the_texts_and_the_controller_as_they_were() -> None:
+    items = shop(5)
+    recommender = with_texts(items, 5)
+    content = model_of(recommender).content
+    assert content is not None
+    ready(recommender, nobody())
+    before = dump(items), content.numbers.tobytes(), content.scale.tobytes(), list(recommender.exposure.boosts)
+    for seed in SEEDS:
+        user, cold = ready(recommender, some_user(seed, items))
+        recommender.look(user, NO_ROWS, cold)
+        recommender.recommend(user, NO_ROWS, cold=cold)
+    after = dump(items), content.numbers.tobytes(), content.scale.tobytes(), list(recommender.exposure.boosts)
+    assert after == before
+
+
+def published(plane: PlaneShop, seen: str) -> RecommendationList:
+    value = plane.view("ann", seen, DAY_MS).lists[-1].value
+    assert value is not None
+    return decode_list(value)
+
+
+def plane_with_texts(texts: dict[str, list[float]], exposure: float = 0.25) -> PlaneShop:
+    def model(items: ItemTable) -> SequenceModel:
+        for item_id in texts:
+            items.intern(item_id)
+        made = small_model(1, items)
+        vectors = np.zeros((len(texts), 128), np.float32)
+        vectors[:, :2] = list(texts.values())
+        made.put(list(texts), np.zeros((len(texts), 81), np.float32), vectors)
+        return made
+
+    return PlaneShop(SMALL, sequence=model, exposure=exposure)
+
+
+def test_a_published_list_has_new_items_of_its_own_with_the_reason() -> None:
+    texts = {"A": [1.0, 0.0], "B": [0.0, 1.0], "like A": [0.8, 0.6], "like B": [0.0, 1.0], "unlike": [-1.0, 0.0]}
+    made = published(plane_with_texts(texts, exposure=0.0), "ABA")
+    assert [item.item_id for item in made.new_items] == ["like A", "like B"]
+    assert [(item.reason.kind, item.reason.because) for item in made.new_items] == [
+        ("similar_text", ("A",)), ("similar_text", ("B",)),
+    ]  # fmt: skip
+    assert {item.item_id for item in made.items} <= {"A", "B"}
+
+
+def test_without_texts_a_list_has_no_new_items() -> None:
+    plane = PlaneShop(sequence=lambda items: small_model(1, items))
+    plane.items.intern("nobody had it")
+    value = plane.view("ann", "ABA", DAY_MS).lists[-1].value
+    assert value is not None and b"new_items" not in value
+    assert decode_list(value).new_items == ()

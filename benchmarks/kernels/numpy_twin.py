@@ -43,7 +43,7 @@ class NumpyTwin:
 
     def recommend(self, user: UserView) -> TwinList:
         """Return the list of the linear ranker."""
-        lists = [self._cooc(user), self._own(user), None, None, None, self._popular()]
+        lists = [self._cooc(user), self._own(user), None, None, None, None, self._popular()]
         rows = _union([one[0] for one in lists if one is not None])
         logits = self._logits(user, rows)
         lists[FACTORS] = _best(rows, logits, CANDIDATES_PER_SOURCE, ties=np.arange(len(rows)))

@@ -76,16 +76,19 @@ def _rank(
     every = np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    lifts = np.zeros(n)
-    if boost != 0.0:
+    if boost == 0.0:
+        m = best_of(every, every_score, n, listed[_PLACE], scores[_SCORE])
+        scores[_LIFT, :m] = 0.0
+    else:
+        lifts = np.empty(n)
         for c in range(n):
             lifts[c] = boost * share_of_boost(item.event_count[w.rows[c]])
-    m = best_of(every, every_score + lifts, n, listed[_PLACE], scores[_SCORE])
-    if boost != 0.0 and not explained:
-        chosen = listed[_PLACE, :m].copy()
-        best_of(chosen, every_score[chosen], m, listed[_PLACE], scores[_SCORE])
-    for c in range(m):
-        scores[_LIFT, c] = lifts[listed[_PLACE, c]]
+        m = best_of(every, every_score + lifts, n, listed[_PLACE], scores[_SCORE])
+        if not explained:
+            chosen = listed[_PLACE, :m].copy()
+            best_of(chosen, every_score[chosen], m, listed[_PLACE], scores[_SCORE])
+        for c in range(m):
+            scores[_LIFT, c] = lifts[listed[_PLACE, c]]
     if explained:
         explain_places(item, user, t, w, listed, m, linear, weights)
     return n, m
@@ -181,7 +184,7 @@ class Recommender:
     def _fit(self) -> None:
         """Make buffers as long as the item table."""
         self._scratch.fit(self.items.capacity)
-        self._workspace = new_workspace(self._scratch, self._dimensions)
+        self._workspace, self._handed_over = new_workspace(self._scratch, self._dimensions), NONE_COLD
         self._block = ListBlock(self._item_block, self._tables, self._workspace)
 
     @property
@@ -227,14 +230,14 @@ class Recommender:
         cold
             Items of few events for this user.
         """
-        address, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
+        address, (vector, user) = self._prepared(excluded, cold), self._apart(user)
         theta, linear = self._theta(len(vector) > 0)
         second = self.second if thorough and linear and self._pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
         _, n = _rank(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
-        scores, lifts = found[:, :n]
+        scores = found[_SCORE, :n]
         if n < k:
             listed = listed[:, :n].copy()
         if not final:
@@ -242,7 +245,7 @@ class Recommender:
             if second is not None and n:
                 m = min(n, MAX_CANDIDATES)
                 features = _second(address, *user, best[:m], scores[:m])
-                again = second.rerank(features, scores[:m].astype(np.float32)) + lifts[:m]
+                again = second.rerank(features, scores[:m].astype(np.float32)) + found[_LIFT, :m]
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
@@ -261,8 +264,8 @@ class Recommender:
 
     def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        address, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
-        user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
+        address, (vector, user) = self._prepared(excluded, cold), self._apart(user)
+        context, k = context_of(user), max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
         n, m = _rank(
             address, *user, True, self.items.ranker.serving, self._boost(user, True), False, listed, found
@@ -317,17 +320,13 @@ class Recommender:
         assert self.sequence is not None and self.mix is not None
         return mixed_order(blend.scores, self.sequence.logits(vector, blend.rows[: self._mixed_rows]), self.mix)
 
-    def _mixed_in(self, user: UserView) -> Float32Array:
-        """Return the user's vector if the sequence model is to be mixed in, else an empty one."""
-        return NO_VECTOR if self.mix is None else user.vector
-
-    def _alone(self, user: UserView) -> UserView:
-        """Return the view that the sources see: without the sequence model where that is none of them."""
-        return user if self.mix is None else user._replace(vector=NO_VECTOR, near=NO_ROWS)
+    def _apart(self, user: UserView) -> tuple[Float32Array, UserView]:
+        """Return the vector of a model to be mixed in, else an empty one, and the view that the sources see then."""
+        return (NO_VECTOR, user) if self.mix is None else (user.vector, user._replace(vector=NO_VECTOR, near=NO_ROWS))
 
     def evidence(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        address, user = self._prepared(excluded, cold), self._alone(user)
+        address, (_, user) = self._prepared(excluded, cold), self._apart(user)
         none, nothing = np.empty((4, 0), np.int32), np.empty((2, 0))
         n, _ = _rank(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
         clear_exclusions(self._scratch, excluded)
@@ -358,15 +357,17 @@ class Recommender:
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        w, n = self._workspace, 0
-        if len(cold.rows):
-            may = self._scratch.excluded[cold.rows] == 0
-            rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
-            n = len(rows)
-            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
-        w.list_sizes[CONTENT] = n
+        if cold is not self._handed_over or cold is not NONE_COLD:
+            self._hand_over(cold)
         self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
         return self._block.address
+
+    def _hand_over(self, cold: Cold) -> None:
+        w, may = self._workspace, self._scratch.excluded[cold.rows] == 0
+        rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
+        n = len(rows)
+        w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
+        w.list_sizes[CONTENT], self._handed_over = n, cold
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""

@@ -21,9 +21,9 @@ _OPTIONS: Final[dict[str, Any]] = {
 }  # fmt: skip
 """Divided by zero is infinite, as in numpy: asking first stops vectorising.
 
-Numba lets a kernel inherit what it does not say from the caller it happens to be compiled for first, and keeps it so for
-all others; so this says all. A selection by the bits of its scores that was compiled for a caller with `fastmath` first
-ended the process.
+Numba lets a kernel inherit what it does not say from the caller it happens to be compiled for first, and keeps it so
+for all others; so this says all. A selection by the bits of its scores that was compiled for a caller with `fastmath`
+first ended the process.
 """
 
 

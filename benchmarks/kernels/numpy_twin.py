@@ -16,9 +16,9 @@ from stream_rec.core.features import COUNTED_SOURCES, FEATURES, SCORED_SOURCES
 from stream_rec.core.presets import CANDIDATES_PER_SOURCE, DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.ranking.candidate_features import RECENT_TEXTS
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE
+from stream_rec.core.ranking.list_kernels import context_of
 from stream_rec.core.ranking.reasons import RECENT_ITEMS
 from stream_rec.core.ranking.workspace import FACTORS, OWN_CANDIDATES, POPULAR_CANDIDATES, POPULARITY
-from stream_rec.core.recommend import context_of
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UserView
 

@@ -29,9 +29,9 @@ from stream_rec.core.ranking.evidence import (
     rank_by_sequence,
 )
 from stream_rec.core.ranking.linear import linear_scores
+from stream_rec.core.ranking.list_kernels import context_of, explain_places
 from stream_rec.core.ranking.select import Scratch, best_of
 from stream_rec.core.ranking.workspace import new_workspace, tables_of
-from stream_rec.core.recommend import context_of, explain_places
 from stream_rec.core.sources.cooc import flag_session
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt16Array, UserView

@@ -16,10 +16,14 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPTIONS: Final[dict[str, Any]] = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": True}
+_OPTIONS: Final[dict[str, Any]] = {
+    "cache": True, "no_cfunc_wrapper": True, "error_model": "numpy", "fastmath": False, "_nrt": True,
+}  # fmt: skip
 """Divided by zero is infinite, as in numpy: asking first stops vectorising.
 
-Numba lets a kernel inherit what it does not say from the caller it happens to be compiled for; so this says all.
+Numba lets a kernel inherit what it does not say from the caller it happens to be compiled for first, and keeps it so
+for all others; so this says all. A selection by the bits of its scores that was compiled for a caller with `fastmath`
+first ended the process.
 """
 
 
@@ -27,7 +31,7 @@ def entry(**options: Any) -> Callable[[F], F]:
     """Return the decorator of a kernel that Python calls, with numba's `options` beside those here."""
 
     def compile_entry(function: F) -> F:
-        kernel: F = njit(**_OPTIONS, **options)(function)
+        kernel: F = njit(**{**_OPTIONS, **options})(function)
         return _kept_for_these_sources(kernel)
 
     return compile_entry

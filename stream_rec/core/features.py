@@ -74,7 +74,5 @@ SECOND_FEATURES: Final = (
     "session.gap",  # log of the seconds since the user's last event
     "text.last",
     "text.recent",
-    "sequence.log",  # as of co-occurrence: log of the model's probability beside the best one's, -9 without it
-    "sequence.rank",
 )
 """What the second stage looks at, for the best candidates of the linear ranker only."""

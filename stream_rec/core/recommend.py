@@ -7,31 +7,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_rec.core.compiled import entry, inner
-from stream_rec.core.exposure import Exposure, share_of_boost
+from stream_rec.core.exposure import Exposure
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.new_items import new_items, reasons_by_text
 from stream_rec.core.orders import NOTHING, Blend, Orders, Recommendation, SecondLook
 from stream_rec.core.presets import Preset
-from stream_rec.core.ranking.blocks import (
-    NO_OUTPUTS,
-    ItemBlock,
-    ListBlock,
-    list_block_at,
-    list_items_at,
-    list_tables_at,
-    list_workspace_at,
+from stream_rec.core.ranking.blocks import NO_OUTPUTS, ItemBlock, ListBlock
+from stream_rec.core.ranking.evidence import Evidence, copy_of
+from stream_rec.core.ranking.fusion import fusion_scores
+from stream_rec.core.ranking.linear import linear_scores
+from stream_rec.core.ranking.list_kernels import (
+    BECAUSE,
+    LIFT,
+    PLACE,
+    ROW,
+    SCORE,
+    SOURCE,
+    best_places,
+    context_of,
+    explain_list,
+    rank_candidates,
+    second_figures,
 )
-from stream_rec.core.ranking.evidence import Evidence, copy_of, gather_evidence
-from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares
-from stream_rec.core.ranking.linear import contributions, linear_scores
 from stream_rec.core.ranking.mixing import Mix, mixed_order
-from stream_rec.core.ranking.reasons import strongest_votes
 from stream_rec.core.ranking.rules import clear_exclusions, exclude_rows
-from stream_rec.core.ranking.second_features import second_features
 from stream_rec.core.ranking.second_stage import MAX_CANDIDATES, SecondStage
-from stream_rec.core.ranking.select import Scratch, best_of
-from stream_rec.core.ranking.workspace import CONTENT, N_SOURCES, ItemSide, Tables, Workspace, new_workspace, tables_of
+from stream_rec.core.ranking.select import Scratch
+from stream_rec.core.ranking.workspace import CONTENT, new_workspace, tables_of
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import (
@@ -42,105 +44,9 @@ from stream_rec.core.types import (
     Float32Array,
     Float64Array,
     Int32Array,
-    Int64Array,
     Ranked,
-    UInt16Array,
     UserView,
 )
-
-_CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
-_PLACE, _ROW, _BECAUSE, _SOURCE = range(4)  # rows of what the kernels below write: one array is handed over faster
-_SCORE, _LIFT = range(2)
-
-
-@entry()
-def _rank(
-    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, boost: float, explained: bool, listed: Int32Array, scores: Float64Array,
-) -> tuple[int, int]:  # fmt: skip
-    """Gather and order; write `listed` int32[4, k] and `scores` float64[2, k]; return how many candidates and how long.
-
-    `theta` float32[contexts, F]: the row of the user's context counts. Items with few events are lifted by parts of
-    `boost` (`core/exposure.py`). Without `explained` only the places in the union are filled in: what a second stage
-    reorders is no list yet. What a lift has brought in then stands where it would without, its score is without, and
-    its lift is in the second row.
-    """
-    b = list_block_at(address)
-    t, w = list_tables_at(b), list_workspace_at(b)
-    item = list_items_at(b, t)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
-    weights = theta[_context_of(sessions, session)]
-    n = gather_evidence(item, user, t, w)
-    every_score = linear_scores(w.features, n, weights) if linear else fusion_scores(w.ranks, n, t.fusion)
-    every = np.empty(n, np.int32)
-    for c in range(n):
-        every[c] = c
-    lifts = np.zeros(n)
-    if boost != 0.0:
-        for c in range(n):
-            lifts[c] = boost * share_of_boost(item.event_count[w.rows[c]])
-    m = best_of(every, every_score + lifts, n, listed[_PLACE], scores[_SCORE])
-    if boost != 0.0 and not explained:
-        chosen = listed[_PLACE, :m].copy()
-        best_of(chosen, every_score[chosen], m, listed[_PLACE], scores[_SCORE])
-    for c in range(m):
-        scores[_LIFT, c] = lifts[listed[_PLACE, c]]
-    if explained:
-        explain_places(item, user, t, w, listed, m, linear, weights)
-    return n, m
-
-
-@entry()
-def _explain(
-    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, listed: Int32Array,
-) -> None:  # fmt: skip
-    """Fill in the list of the places in `listed` int32[4, m], whose evidence the workspace still holds."""
-    b = list_block_at(address)
-    t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
-    weights = theta[_context_of(sessions, session)]
-    explain_places(list_items_at(b, t), user, t, w, listed, listed.shape[1], linear, weights)
-
-
-@inner(allocates=True)
-def explain_places(
-    item: ItemSide, user: UserView, t: Tables, w: Workspace, listed: Int32Array, m: int, linear: bool,
-    theta: Float32Array,
-) -> None:  # fmt: skip
-    """Fill in `listed` beside the first m places: their rows, the reason of each, and the source that added most."""
-    best, rows = listed[_PLACE, :m], listed[_ROW, :m]
-    if linear:
-        parts = contributions(w.features, theta, best, N_SOURCES)
-    else:
-        ranks = np.empty((N_SOURCES, m), np.int32)
-        for s in range(N_SOURCES):
-            for c in range(m):
-                ranks[s, c] = w.ranks[s, best[c]]
-        parts = fusion_shares(ranks, m, t.fusion)
-    for c in range(m):
-        rows[c], listed[_SOURCE, c] = w.rows[best[c]], 0
-        largest = np.float32(-np.inf)
-        for s in range(N_SOURCES):
-            if w.ranks[s, best[c]] >= 0 and parts[s, c] > largest:
-                largest, listed[_SOURCE, c] = parts[s, c], s
-    because = strongest_votes(item.cooc, user.rows, user.sessions, user.session, t.recent_votes, rows, w.slot)
-    for c in range(m):
-        listed[_BECAUSE, c] = because[c]
-
-
-@entry()
-def _second(
-    address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
-    pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, best: Int32Array,
-    linear: Float64Array,
-) -> Float32Array:  # fmt: skip
-    b = list_block_at(address)
-    t, w = list_tables_at(b), list_workspace_at(b)
-    user = UserView(rows, sessions, times_ms, session, now_ms, pending, tags, hidden, vector, near)
-    return second_features(list_items_at(b, t), user, w, best, linear)
 
 
 class Recommender:
@@ -181,7 +87,7 @@ class Recommender:
     def _fit(self) -> None:
         """Make buffers as long as the item table."""
         self._scratch.fit(self.items.capacity)
-        self._workspace = new_workspace(self._scratch, self._dimensions)
+        self._workspace, self._handed_over = new_workspace(self._scratch, self._dimensions), NONE_COLD
         self._block = ListBlock(self._item_block, self._tables, self._workspace)
 
     @property
@@ -227,31 +133,31 @@ class Recommender:
         cold
             Items of few events for this user.
         """
-        address, vector, user = self._prepared(excluded, cold), self._mixed_in(user), self._alone(user)
+        address, (vector, user) = self._prepared(excluded, cold), self._apart(user)
         theta, linear = self._theta(len(vector) > 0)
         second = self.second if thorough and linear and self._pinned is None else None
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
-        _, n = _rank(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
-        scores, lifts = found[:, :n]
+        _, n = rank_candidates(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
+        scores = found[SCORE, :n]
         if n < k:
             listed = listed[:, :n].copy()
         if not final:
-            best = listed[_PLACE]
+            best = listed[PLACE]
             if second is not None and n:
                 m = min(n, MAX_CANDIDATES)
-                features = _second(address, *user, best[:m], scores[:m])
-                again = second.rerank(features, scores[:m].astype(np.float32)) + lifts[:m]
+                features = second_figures(address, *user, best[:m], scores[:m])
+                again = second.rerank(features, scores[:m].astype(np.float32)) + found[LIFT, :m]
                 best, scores = _reordered(best, np.append(again, scores[m:]), m)
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
                 best = best[order]
             best, scores = best[: self.list_size], scores[: self.list_size]
             listed = np.empty((4, len(best)), np.int32)
-            listed[_PLACE] = best
-            _explain(address, *user, linear, theta, listed)
-        ranked, because = Ranked(listed[_ROW], scores, listed[_SOURCE]), listed[_BECAUSE]
+            listed[PLACE] = best
+            explain_list(address, *user, linear, theta, listed)
+        ranked, because = Ranked(listed[ROW], scores, listed[SOURCE]), listed[BECAUSE]
         new, context, unsold = NOTHING, 0, -1
         if len(cold.rows):
             new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
@@ -261,21 +167,21 @@ class Recommender:
 
     def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
-        address, context, vector = self._prepared(excluded, cold), context_of(user), self._mixed_in(user)
-        user, k = self._alone(user), max(self.list_size, MAX_CANDIDATES)
+        address, (vector, user) = self._prepared(excluded, cold), self._apart(user)
+        context, k = context_of(user), max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
-        n, m = _rank(
+        n, m = rank_candidates(
             address, *user, True, self.items.ranker.serving, self._boost(user, True), False, listed, found
         )  # fmt: skip
-        (scores, lifts), best, second = found[:, :m], listed[_PLACE, :m], None
+        (scores, lifts), best, second = found[:, :m], listed[PLACE, :m], None
         if self.second is not None and m:
             top = best[:MAX_CANDIDATES]
-            features = _second(address, *user, top, scores[: len(top)])
+            features = second_figures(address, *user, top, scores[: len(top)])
             second = SecondLook(self._workspace.rows[top], features, scores[: len(top)].astype(np.float32))
         new = new_items(cold, NO_ROWS, self._scratch.excluded).ranked.rows
         clear_exclusions(self._scratch, excluded)
         evidence, k = copy_of(self._workspace, n), self.list_size
-        by_fusion = evidence.rows[_best(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
+        by_fusion = evidence.rows[best_places(fusion_scores(evidence.ranks, n, self._tables.fusion), k)]
         by_weights = Blend(evidence.rows[best], scores)
         return Orders(context, evidence, by_fusion, by_weights.rows[:k], second, by_weights, lifts, vector, new)
 
@@ -287,7 +193,7 @@ class Recommender:
         evidence, second, best, lifts = orders.evidence, orders.second, orders.best, orders.lifts
         if self.pinned is not None:
             scores = linear_scores(evidence.features, len(evidence.rows), self.pinned)
-            places = _best(scores, max(self.list_size, MAX_CANDIDATES))
+            places = best_places(scores, max(self.list_size, MAX_CANDIDATES))
             return Blend(evidence.rows[places], scores[places])
         every = np.arange(len(best.rows), dtype=np.int32)
         if self.second is None or second is None:
@@ -317,19 +223,15 @@ class Recommender:
         assert self.sequence is not None and self.mix is not None
         return mixed_order(blend.scores, self.sequence.logits(vector, blend.rows[: self._mixed_rows]), self.mix)
 
-    def _mixed_in(self, user: UserView) -> Float32Array:
-        """Return the user's vector if the sequence model is to be mixed in, else an empty one."""
-        return NO_VECTOR if self.mix is None else user.vector
-
-    def _alone(self, user: UserView) -> UserView:
-        """Return the view that the sources see: without the sequence model where that is none of them."""
-        return user if self.mix is None else user._replace(vector=NO_VECTOR, near=NO_ROWS)
+    def _apart(self, user: UserView) -> tuple[Float32Array, UserView]:
+        """Return the vector of a model to be mixed in, else an empty one, and the view that the sources see then."""
+        return (NO_VECTOR, user) if self.mix is None else (user.vector, user._replace(vector=NO_VECTOR, near=NO_ROWS))
 
     def evidence(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Evidence:
         """Return the evidence alone, as `look` has it; nothing is changed."""
-        address, user = self._prepared(excluded, cold), self._alone(user)
+        address, (_, user) = self._prepared(excluded, cold), self._apart(user)
         none, nothing = np.empty((4, 0), np.int32), np.empty((2, 0))
-        n, _ = _rank(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
+        n, _ = rank_candidates(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
@@ -358,15 +260,17 @@ class Recommender:
         if self.items.capacity > len(self._scratch.score):
             self._fit()
         exclude_rows(self._scratch, excluded)
-        w, n = self._workspace, 0
-        if len(cold.rows):
-            may = self._scratch.excluded[cold.rows] == 0
-            rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
-            n = len(rows)
-            w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
-        w.list_sizes[CONTENT] = n
+        if cold is not self._handed_over or cold is not NONE_COLD:
+            self._hand_over(cold)
         self._block.current(NO_OUTPUTS if self.sequence is None else self.sequence.outputs)
         return self._block.address
+
+    def _hand_over(self, cold: Cold) -> None:
+        w, may = self._workspace, self._scratch.excluded[cold.rows] == 0
+        rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
+        n = len(rows)
+        w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
+        w.list_sizes[CONTENT], self._handed_over = n, cold
 
     def popular(self, excluded: Int32Array) -> Int32Array:
         """Return int32[<= list_size]: the most popular listable rows without `excluded`, best first."""
@@ -374,23 +278,6 @@ class Recommender:
         if len(excluded):
             rows = rows[~np.isin(rows, excluded)]
         return rows[: self.list_size]
-
-
-def context_of(user: UserView) -> int:
-    """Return which row of weights orders a list: for going on with a session, or for a new visit."""
-    return int(_context_of(user.sessions, user.session))
-
-
-@entry()
-def _context_of(sessions: Int32Array, session: int) -> int:
-    return _CONTINUE if len(sessions) > 0 and sessions[len(sessions) - 1] == session else _VISIT
-
-
-@entry()
-def _best(scores: Float64Array, k: int) -> Int32Array:
-    best, best_scores = np.empty(k, np.int32), np.empty(k)
-    m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)
-    return best[:m]
 
 
 def _reordered(places: Int32Array, scores: npt.NDArray[np.floating[Any]], m: int) -> tuple[Int32Array, Float64Array]:

@@ -21,8 +21,8 @@ from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.contest import Contest
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.linear import listwise_gradient
+from stream_rec.core.ranking.list_kernels import context_of
 from stream_rec.core.ranking.second_stage import SecondStage
-from stream_rec.core.recommend import context_of
 from stream_rec.core.rounds import RoundStats
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.state.user import UserState

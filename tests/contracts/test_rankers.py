@@ -14,7 +14,8 @@ from stream_rec.core.presets import SOURCE_NAMES, FusionParams, Preset
 from stream_rec.core.ranking.evidence import Evidence
 from stream_rec.core.ranking.fusion import fusion_shares, fusion_weights
 from stream_rec.core.ranking.linear import SOURCE_OF_FEATURE, contributions, pinned_weights
-from stream_rec.core.recommend import Recommender, context_of
+from stream_rec.core.ranking.list_kernels import context_of
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.state.item_layout import ItemRow
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import NO_ROWS, Int32Array, UserView

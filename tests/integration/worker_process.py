@@ -22,6 +22,8 @@ P = TypeVar("P", bound="Process")
 READY = "] ready after"  # partitions; the kernels are ready long before
 HISTORY_EVENTS = 1000
 DEADLINE_S = 60.0
+START_DEADLINE_S = 240.0
+"""A first start compiles kernels for a minute of one core."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -54,7 +56,8 @@ class Process:
 
     def wait_ready(self) -> None:
         """Wait until it does its work."""
-        wait_until(lambda: self.says(self._ready) or self.process.poll() is not None, f"{self._ready!r} in {self.log}")
+        what = f"{self._ready!r} in {self.log}"
+        wait_until(lambda: self.says(self._ready) or self.process.poll() is not None, what, START_DEADLINE_S)
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self) -> tuple[int, float]:

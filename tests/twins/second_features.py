@@ -40,7 +40,6 @@ def second_features(
             "session.lines": float(len(session_lines(user))),
             "session.gap": _gap(user),
             **{name: evidence._of_texts(items, user, row)[name] for name in ("text.last", "text.recent")},
-            **_without_a_model(),
         }
         for place, row in enumerate(rows)
     ]
@@ -69,10 +68,6 @@ def _of_sources(
         "rank.least": float(min(places)),
         "own.rank": ranks["own"].get(row, ABSENT_RANK),
     }
-
-
-def _without_a_model() -> dict[str, float]:
-    return {"sequence.log": ABSENT_LOG, "sequence.rank": ABSENT_RANK}
 
 
 def _in_units_of_now(items: ItemTable, preset: Preset, now_ms: int, score: float) -> float:

@@ -81,6 +81,9 @@ def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -
     assert config.load().ranking.fusion() == ((("cooc", 0.7), ("own", 0.25), ("popularity", 0.0)), None)
 
 
+NEEDED = "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity"
+
+
 @pytest.mark.parametrize(
     ("pinned", "message"),
     [
@@ -88,11 +91,11 @@ def test_pinned_weights_are_names_and_numbers(monkeypatch: pytest.MonkeyPatch) -
         ("cooc=0.7,own=much", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'own=much'. Correct it."),
         ("cooc=", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc='. Correct it."),
         ("cooc:0.7", "STREAM_REC_RANKING__PINNED: need source=number,…; got 'cooc:0.7'. Correct it."),
-        ("colour=1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity; got colour 1.0."),
-        ("=1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity; got  1.0."),
-        ("own=-0.1", "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity; got own -0.1."),
-        ("own=nan", "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity; got own nan."),
-        ("own=inf", "need finite weights >= 0 of cooc, own, factors, hop, sequence, content, popularity; got own inf."),
+        ("colour=1", f"{NEEDED}; got colour 1.0."),
+        ("=1", f"{NEEDED}; got  1.0."),
+        ("own=-0.1", f"{NEEDED}; got own -0.1."),
+        ("own=nan", f"{NEEDED}; got own nan."),
+        ("own=inf", f"{NEEDED}; got own inf."),
         ("blend=1", "need blend and sequence, both finite and >= 0, where blend is named; got blend 1.0."),
         ("blend=1,cooc=1", "need blend and sequence, both finite and >= 0, where blend is named; got blend 1.0, cooc"),
         ("blend=-1,sequence=1", "where blend is named; got blend -1.0, sequence 1.0. Leave one of them out."),

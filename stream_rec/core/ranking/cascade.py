@@ -47,7 +47,7 @@ class Cascade:
 
     Notes
     -----
-    For 60 candidates of 35 features and 100 trees on one core: `rerank` about 12 µs, `learn` about 25 µs, and 15 µs
+    For 60 candidates of 33 features and 100 trees on one core: `rerank` about 12 µs, `learn` about 25 µs, and 15 µs
     more while a trial is on. Not for several threads. Deterministic.
 
     Examples

@@ -74,7 +74,7 @@ class Snapshot:
     def training_set(self) -> TrainingLists:
         """Return a copy of all of them as one; in whichever thread has the time.
 
-        O(rows · F): about 0.1 s for a million rows of 35 features.
+        O(rows · F): about 0.1 s for a million rows of 33 features.
         """
         features, linear, weights, ends, targets, event_ms = zip(*self._parts, strict=True)
         before = np.cumsum([0, *(len(part) for part in linear[:-1])])
@@ -102,7 +102,7 @@ class PastLists:
 
     Notes
     -----
-    Memory: 2 F + 8 bytes a row and 20 a list, so 24,000 lists of 13 rows of 35 features are 25 MB, taken as they come,
+    Memory: 2 F + 8 bytes a row and 20 a list, so 24,000 lists of 13 rows of 33 features are 24 MB, taken as they come,
     and up to a block more; what a snapshot still needs stays with it. Features are kept raw, as float16, and not as
     bins: edges then follow what the shop is like at each fit, and a forest needs none of an older one's. Three digits
     are more than 64 bins tell apart. Values beyond ±65,504 are cut there. The draws are those of a fixed seed: the same

@@ -1,4 +1,4 @@
-"""What the second stage looks at: 35 figures of each of the linear ranker's best candidates.
+"""What the second stage looks at: 33 figures of each of the linear ranker's best candidates.
 
 They say what a sum cannot use alone: how old the item is, when and how regularly this user came back to it, whether it
 followed the last item before, what the last items' neighbours say one by one. Names and meanings: `SECOND_FEATURES`.
@@ -14,7 +14,7 @@ from stream_rec.core.compiled import inner
 from stream_rec.core.decay import HALVINGS_PER_EPOCH
 from stream_rec.core.features import FEATURES, SECOND_FEATURES
 from stream_rec.core.presets import DAY_MS, HOUR_MS
-from stream_rec.core.ranking.workspace import COOC, FACTORS, N_SOURCES, OWN, SEQUENCE, ItemSide, Workspace
+from stream_rec.core.ranking.workspace import COOC, FACTORS, N_SOURCES, OWN, ItemSide, Workspace
 from stream_rec.core.sources.cooc import MOST_PENDING, PairRates, weight_of
 from stream_rec.core.state.pair_counts import forward_weight
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, UserView
@@ -23,9 +23,7 @@ _F = len(SECOND_FEATURES)
 _AT = {name: at for at, name in enumerate(SECOND_FEATURES)}
 _ITEM, _HAD, _FOLLOWED, _PAIR = _AT["item.7d"], _AT["had.share"], _AT["followed.ago"], _AT["pair.last"]
 _SESSION = _AT["session.lines"]
-_SEQUENCE = _AT["sequence.log"]
 _COOC_LOG, _FACTORS_LOG = FEATURES.index("cooc.log"), FEATURES.index("factors.log")
-_SEQUENCE_LOG = FEATURES.index("sequence.log")
 _TEXT, _TEXTS = FEATURES.index("text.last"), FEATURES.index("text.recent")
 _NO_RANK, _NO_LOG, _NO_LAG, _NO_SESSION = 101.0, -9.0, 9999.0, 999.0
 _FOLLOWING, _RECENT = 8, 10
@@ -58,9 +56,6 @@ def _source_figures(
         x[7], x[8] = fused, least
         x[9], x[10] = linear[r] - linear[0], r
         x[11] = own if own >= 0 else _NO_RANK
-        sequence = w.ranks[SEQUENCE, c]
-        x[_SEQUENCE] = (w.features[_SEQUENCE_LOG, c] - 1.0) * 4.0 if sequence >= 0 else _NO_LOG
-        x[_SEQUENCE + 1] = sequence if sequence >= 0 else _NO_RANK
 
 
 @inner()

@@ -64,3 +64,35 @@ def test_an_inner_kernel_is_for_kernels() -> None:
         with pytest.raises(TypeError, match="need a kernel as caller"):
             twice(2)
     assert from_python(twice)(2) == 4
+
+
+FLAGS = """
+import numpy as np
+from stream_rec.core.compiled import entry, inner
+
+@inner()
+def not_minus(x: float) -> float:
+    return x + 0.0
+
+@entry(fastmath={"nsz"})
+def loose(x: float) -> float:
+    return not_minus(x)
+
+@entry()
+def strict(x: float) -> float:
+    return not_minus(x)
+
+loose(-0.0)
+print(np.signbit(strict(-0.0)))
+"""
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")  # type: ignore[attr-defined]  # as above
+def test_what_a_kernel_does_is_the_same_whoever_called_it_first(tmp_path: Path) -> None:
+    """Minus zero and zero is zero, unless a caller that does not mind the sign has compiled it for all others."""
+    (tmp_path / "flags.py").write_text(FLAGS)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), str(tmp_path)])}
+    done = subprocess.run(
+        [sys.executable, "-m", "flags"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -13,8 +13,9 @@ from stream_rec.core.presets import DAY_MS, HOUR_MS, SOURCE_NAMES
 from stream_rec.core.publishing import Publisher
 from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.ranking.linear import PINNED, contributions
+from stream_rec.core.ranking.list_kernels import context_of
 from stream_rec.core.ranking.second_stage import SecondStage
-from stream_rec.core.recommend import Recommender, context_of
+from stream_rec.core.recommend import Recommender
 from stream_rec.core.rounds import RoundResult
 from stream_rec.core.state.ranker_weights import TRAINED_EXAMPLES
 from stream_rec.core.types import NO_ROWS, Cold, UserView

@@ -101,6 +101,9 @@ METRICS = (
     ),
     MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
     MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
+    MetricSpec(
+        "sequence_awaited_seconds", "gauge", "How long the announced version is not complete yet; 0: it serves."
+    ),
     MetricSpec("sequence_arriving_items", "gauge", "Items that have come of the version that is to serve next."),
     MetricSpec("item_vectors_refused", "counter", "Records of item-vectors that could not be used."),
     MetricSpec("unsold_listed", "counter", "Items nobody had yet in the lists published."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import msgspec
@@ -14,6 +15,8 @@ from stream_rec.core.wire import SEQUENCE, AnnouncedVersion, ModelAnnouncement
 from stream_rec.errors import ConfigError
 
 CHECKSUM_DIGITS = 8
+
+log = logging.getLogger(__name__)
 
 
 def vectors_name(registry: ModelRegistry, version: str) -> str:
@@ -32,15 +35,24 @@ def announcement_of(registry: ModelRegistry, announced_at_ms: int) -> ModelAnnou
     state = registry.state()
     if state.live is None:
         raise ConfigError(f"{registry.folder}: need a live version; got none. Run `stream-rec models promote VERSION`.")
-    before = registry.version_before()
     reasons = [one.reason for one in state.decisions if one.action != "keep"]
     return ModelAnnouncement(
         name=SEQUENCE,
         announced_at_ms=announced_at_ms,
         reason=reasons[-1] if reasons else "",
         live=_announced(registry, state.live),
-        before=None if before is None else _announced(registry, before),
+        before=_before(registry),
     )
+
+
+def _before(registry: ModelRegistry) -> AnnouncedVersion | None:
+    """Return the version before the live one, if there is one and its files are whole: a rollback is no promotion."""
+    version = registry.version_before()
+    try:
+        return None if version is None else _announced(registry, version)
+    except ConfigError as error:
+        log.warning("announced without the version before, to which nobody can go back: %s", error)
+        return None
 
 
 def _announced(registry: ModelRegistry, version: str) -> AnnouncedVersion:

@@ -40,6 +40,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
     names = settings.topics
     source = {"max.message.bytes": str(VALUE_BYTES), "retention.ms": str(7 * DAY_MS)}
     compact = {"cleanup.policy": "compact"}
+    model = {**compact, "max.message.bytes": str(VALUE_BYTES)}
     dead_letter = {"max.message.bytes": str(VALUE_BYTES), "retention.ms": str(30 * DAY_MS)}  # a batch holds many
     return [
         TopicPlan(names.clicks, source),
@@ -47,8 +48,9 @@ def plans(settings: Settings) -> list[TopicPlan]:
         TopicPlan(names.items, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
         TopicPlan(names.item_deltas, {"retention.ms": str(7 * DAY_MS), "max.message.bytes": str(VALUE_BYTES)}),
         TopicPlan(names.item_rows, {**compact, "max.message.bytes": str(VALUE_BYTES)}),
-        TopicPlan(names.item_vectors, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
-        TopicPlan(names.models, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
+        # short segments: a worker reads all of item-vectors for another version, and only closed ones are compacted
+        TopicPlan(names.item_vectors, {**model, "segment.ms": str(HOUR_MS)}, co_partitioned=False),
+        TopicPlan(names.models, model, co_partitioned=False),
         # the lag keeps what a restore needs to tell a returned zombie's record from the owner's
         TopicPlan(names.user_state, {**compact, "min.compaction.lag.ms": str(HOUR_MS)}),
         TopicPlan(names.recommendations, compact),

@@ -25,8 +25,8 @@ class VectorWriter:
         self._producer: Any = open_producer(bootstrap, client_id)
         check_topics(self._producer, [topic])
 
-    def write(self, records: Iterable[tuple[int, bytes, bytes | None]]) -> int:
-        """Send (partition, key, value), wait until all are acknowledged, and return how many bytes that was.
+    def write(self, records: Iterable[tuple[int, bytes, bytes | None]]) -> None:
+        """Send (partition, key, value) and wait until all are acknowledged.
 
         Raises
         ------
@@ -35,11 +35,10 @@ class VectorWriter:
         """
         from kafka.errors import KafkaError
 
-        sent_bytes, futures = 0, []
+        futures = []
         try:
             for partition, key, value in records:
                 futures.append(self._producer.send(self._topic, partition=partition, key=key, value=value))
-                sent_bytes += len(key) + len(value or b"")
             self._producer.flush(ACKNOWLEDGED_WITHIN_S)
             for future in futures:
                 future.get(timeout=ACKNOWLEDGED_WITHIN_S)
@@ -48,7 +47,6 @@ class VectorWriter:
                 f"topic {self._topic}: need every record acknowledged; got {error!r}. Start the encoder again: it goes "
                 "on where it was."
             ) from error
-        return sent_bytes
 
     def close(self) -> None:
         """Disconnect."""

@@ -24,13 +24,13 @@ def command(
 
     from stream_rec.adapters.logs import setup_logs
     from stream_rec.config import load
-    from stream_rec.roles.encoder import Encoder
+    from stream_rec.roles.encoder import open_encoder
 
     setup_logs(log_level, as_json=json_logs)
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.set())
-    encoder = Encoder(load(config))
+    encoder = open_encoder(load(config))
     try:
         encoder.run(stopped.is_set)
     finally:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from stream_rec.core.content_vectors import CONTENT_WIDTH
 from stream_rec.core.sequence_serving import SequenceModel
+from stream_rec.core.sequence_tables import row_width
 from stream_rec.core.types import item_hash
 from stream_rec.core.vector_records import VectorRows, decode_end, decode_vectors, parse_vector_key
 from stream_rec.errors import CorruptStateError
@@ -83,5 +85,11 @@ class ArrivingVersion:
         return 0
 
     def _take(self, partition: int, some: VectorRows) -> None:
+        widths = some.rows.shape[1], some.content.shape[1]
+        if widths[0] != row_width(self.model.weights.width) or widths[1] not in (0, CONTENT_WIDTH):
+            raise CorruptStateError(
+                f"item vectors of {self.name}: need rows for a width of {self.model.weights.width}; got {widths}. "
+                "Start the encoder again."
+            )
         self.model.put(some.item_ids, some.rows, some.content)
         self._met[partition].update(map(item_hash, some.item_ids))

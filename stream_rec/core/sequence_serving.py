@@ -34,6 +34,8 @@ class SequenceModel:
         What all items share.
     params
         How much of it is used.
+    identity
+        Tells it from every other one, also of another registry; by default the version.
 
     Attributes
     ----------
@@ -50,9 +52,9 @@ class SequenceModel:
 
     def __init__(
         self, version: str, items: ItemTable, item_ids: Sequence[str], rows: Float32Array, weights: StudentWeights,
-        params: SequenceParams, content: Float32Array | None = None,
+        params: SequenceParams, content: Float32Array | None = None, identity: str = "",
     ) -> None:  # fmt: skip
-        self.version = version
+        self.version, self.identity = version, identity or version
         self._items, self._params = items, params
         self.weights = weights
         self.content: ContentTable | None = None

@@ -83,18 +83,26 @@ class VectorBook:
         """Note that nothing of a version lies there any more."""
         self._versions.pop(name, None)
 
-    def read(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Note a record of the topic; one that is damaged counts as not there, so its item is written again."""
+    def read(self, partition: int, key: bytes, value: bytes | None) -> tuple[str, str] | None:
+        """Note a record of the topic; return (version, item id) of a row that is not there any more.
+
+        A damaged record counts as a deleted one: its item is to be written again.
+        """
         try:
             name, item_id = parse_vector_key(key)
-            if value is None:
-                self._gone(name, partition, item_id)
-            elif item_id is None:
-                self.ended(name, partition, decode_end(key, value))
-            else:
-                self.wrote(name, item_id, stored_text_hash(key, value))
         except CorruptStateError:
-            return
+            return None
+        try:
+            if value is not None and item_id is None:
+                self.ended(name, partition, decode_end(key, value))
+                return None
+            if value is not None and item_id is not None:
+                self.wrote(name, item_id, stored_text_hash(key, value))
+                return None
+        except CorruptStateError:
+            pass
+        self._gone(name, partition, item_id)
+        return None if item_id is None else (name, item_id)
 
     def _gone(self, name: str, partition: int, item_id: str | None) -> None:
         version = self._versions.get(name)

@@ -2,7 +2,7 @@
 
 Every partition's store keeps, under `\\0refresh`, a mark of the model its users' lists were made with last, and how far
 the walk over them is. The mark is the version, and how many items it knows in steps of 5 %: a catalogue that grows is a
-reason, too.
+reason, too. A partition that moves to a worker without its store is walked over once more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream_rec.core.rounds import Put
+from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.roles.effects import Effects, Round
 from stream_rec.roles.parts import Parts
 
@@ -67,7 +68,7 @@ class Refreshes:
 
     def pause_s(self) -> float:
         """Return how long there is nothing to do."""
-        left = any(walk.after is not None for walk in self._walks.values())
+        left = self._parts.users.sequence is not None and any(walk.after is not None for walk in self._walks.values())
         return max(0.0, self._due_s - time.monotonic()) if left else math.inf
 
     async def run_if_due(self) -> None:
@@ -75,18 +76,17 @@ class Refreshes:
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + self._every_s
-        self._look()
+        if self._parts.users.sequence is None:
+            return
+        self._look(self._parts.users.sequence)
         left = [partition for partition, walk in self._walks.items() if walk.after is not None]
         self._parts.metrics.put("refresh_partitions_left", len(left))
         if left:
             await self._piece(left[0], self._walks[left[0]])
 
-    def _look(self) -> None:
+    def _look(self, model: SequenceModel) -> None:
         """Begin anew where the model has changed."""
-        model = self._parts.users.sequence
-        if model is None:
-            return
-        mark = f"{model.version}+{int(math.log1p(model.known_items()) / math.log1p(GROWTH))}".encode()
+        mark = f"{model.identity}+{int(math.log1p(model.known_items()) / math.log1p(GROWTH))}".encode()
         for partition, walk in self._walks.items():
             if walk.mark != mark:
                 self._walks[partition] = _Walk(mark, b"", int(time.time() * 1000))

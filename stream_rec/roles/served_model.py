@@ -25,7 +25,7 @@ from stream_rec.roles.parts import Parts
 
 POLL_MS = 500
 READ_RECORDS = 1000
-FOLLOW_RECORDS = 100  # 10 µs a row: a poll holds up the event loop for a millisecond
+FOLLOW_RECORDS = 300  # at most 10 µs a row: a poll holds up the event loop for 3 ms
 REST_S = 0.01  # between two such polls: live events come first
 SAY_EVERY_S = 10.0
 MEASURE_EVERY_S = 0.5
@@ -125,7 +125,8 @@ class ServedModel:
         items = self._parts.items
         weights = parse_weights(announced.weights, f"announcement of {announced.version}")
         none = np.zeros((0, row_width(weights.width)), np.float32)
-        model = SequenceModel(announced.version, items, (), none, weights, items.preset.sequence)
+        params, identity = items.preset.sequence, announced.vectors
+        model = SequenceModel(announced.version, items, (), none, weights, params, identity=identity)
         return ArrivingVersion(model, announced.vectors, self._tail.partitions, announced.facts)
 
     def _take_over(self) -> None:
@@ -153,7 +154,10 @@ class ServedModel:
 
     def _measure(self) -> None:
         metrics, self._measured_s = self._parts.metrics, time.monotonic()
-        metrics.put("sequence_arriving_items", self._arriving.items if self._arriving is not None else 0)
+        arriving = self._arriving
+        metrics.put("sequence_arriving_items", arriving.items if arriving is not None else 0)
+        awaited_s = time.monotonic() - self._announced_s if arriving is not None else 0.0
+        metrics.put("sequence_awaited_seconds", awaited_s)
         if self._serving is not None:
             model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
             metrics.model_serves(model.version, model.coverage(), newest_ms, self._serving.facts)

@@ -38,12 +38,16 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to know of a version without loading it."""
+    """What there is to know of a version without loading it.
+
+    `fingerprint`: changes with all a run depends on but the code; empty in versions older than this field.
+    """
 
     format: int = FORMAT
     version: str
     created: str
     code: str
+    fingerprint: str = ""
     data: dict[str, Any]
     settings: dict[str, Any]
     metrics: dict[str, Any]
@@ -136,8 +140,12 @@ class ModelRegistry:
         data: dict[str, Any],
         settings: dict[str, Any],
         metrics: dict[str, Any],
+        fingerprint: str = "",
     ) -> Manifest:
-        """Write a new version and return its manifest; nothing becomes live by it."""
+        """Write a new version and return its manifest; nothing becomes live by it.
+
+        No number is given twice, also not that of a version whose folder was removed: decisions name it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         stored = {name: StoredFile(len(raw), sha256(raw).hexdigest()) for name, raw in files.items()}
         staged = self.folder / f".new-{os.getpid()}"
@@ -145,10 +153,18 @@ class ModelRegistry:
         staged.mkdir()
         for name, raw in files.items():
             _write(staged / name, raw)
+        decided = [one.version for one in self.state().decisions]
         while True:
-            version = f"v{1 + max((_number(one) for one in self.versions()), default=0):04d}"
+            version = f"v{1 + max((_number(one) for one in (*self.versions(), *decided)), default=0):04d}"
             manifest = Manifest(
-                version=version, created=_now(), code=code, data=data, settings=settings, metrics=metrics, files=stored
+                version=version,
+                created=_now(),
+                code=code,
+                fingerprint=fingerprint,
+                data=data,
+                settings=settings,
+                metrics=metrics,
+                files=stored,
             )
             _write(staged / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
             try:
@@ -159,6 +175,19 @@ class ModelRegistry:
                 continue  # another trainer took the number
             _sync_folder(self.folder)
             return manifest
+
+    def published(self, fingerprint: str, code: str) -> Manifest | None:
+        """Return the newest version that a run published with this code; `None` where there is none in one piece."""
+        for version in reversed(self.versions()):
+            try:
+                manifest = self.manifest(version)
+                if (manifest.fingerprint, manifest.code) == (fingerprint, code):
+                    for name in manifest.files:
+                        self.read_file(version, name)
+                    return manifest
+            except ConfigError:
+                continue  # damaged: the run would make it anew
+        return None
 
     def state(self) -> RegistryState:
         """Return which version is live, and the decisions, oldest first."""

@@ -10,7 +10,7 @@ import typer
 from stream_rec.cli.options import Announce, ConfigFile, Models
 
 if TYPE_CHECKING:
-    from stream_rec.adapters.model_registry import Decision
+    from stream_rec.adapters.model_registry import Decision, Manifest
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -78,13 +78,17 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version live, whatever its figures say; the decision keeps those of both. Workers are told."""
+    from contextlib import suppress
+
     from stream_rec.adapters.model_registry import ModelRegistry
+    from stream_rec.errors import ConfigError
 
     registry = ModelRegistry(out)
     live = registry.state().live
-    names = {"new": version} | ({"running": live} if live is not None else {})
-    figures = {name: registry.manifest(one).metrics.get("student", {}).get("hr20") for name, one in names.items()}
-    numbers = {name: float(value) for name, value in figures.items() if value is not None}
+    numbers = _hit_rate("new", registry.manifest(version))
+    if live is not None:
+        with suppress(ConfigError):  # a damaged live version is what another one is promoted for
+            numbers |= _hit_rate("running", registry.manifest(live))
     _say(registry.promote(version, numbers, reason), as_json)
     if tell:
         announce(out, config)
@@ -115,6 +119,11 @@ def announce(out: Models = Path("data/models"), config: ConfigFile = None) -> No
 
     announcement = send(load(config), ModelRegistry(out))
     typer.echo(f"announced {announcement.live.vectors}", err=True)
+
+
+def _hit_rate(name: str, manifest: Manifest) -> dict[str, float]:
+    value = manifest.metrics.get("student", {}).get("hr20")
+    return {} if value is None else {name: float(value)}
 
 
 def _say(decision: Decision, as_json: bool) -> None:

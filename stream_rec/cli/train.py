@@ -152,5 +152,6 @@ def _print(outcome: TrainOutcome) -> None:
     console.print(figures_table(outcome.manifest))
     console.print(compression_table(outcome.manifest))
     decided = "not decided" if outcome.decision is None else f"{outcome.decision.action}: {outcome.decision.reason}"
-    console.print(f"{outcome.manifest.version}, {decided}", highlight=False)
+    before = ", made by an earlier run of the same log and settings" if outcome.trained_before else ""
+    console.print(f"{outcome.manifest.version}{before}, {decided}", highlight=False)
     console.print(f"report: {outcome.report}", highlight=False, soft_wrap=True)

@@ -17,10 +17,8 @@ _FIGURES = (
 )  # fmt: skip
 
 
-def report_page(
-    title: str, run: TrainedRun, steps: Sequence[CompressionStep], facts: Mapping[str, Any], decision: str
-) -> str:
-    """Return the page's HTML.
+def report_page(title: str, run: TrainedRun, steps: Sequence[CompressionStep], facts: Mapping[str, Any]) -> str:
+    """Return the page's HTML. It is part of the version: whether that became live is decided later.
 
     Parameters
     ----------
@@ -28,8 +26,6 @@ def report_page(
         Names the version and the log.
     facts
         What was learned from, with which code: shown as they are.
-    decision
-        What became of the version, in a sentence.
     """
     models = {"student": run.student}
     if run.teacher is not None:
@@ -41,7 +37,8 @@ def report_page(
     body = [
         f"<h1>What was trained</h1><p class=sub>{escape(title)}</p>",
         f"<p class=lead>In <b>{student.hr20:.1%}</b> of {student.n:,} held-out events the item was among the 20 best "
-        f"of the student, which workers serve{beside}. {escape(decision)}</p>",
+        f"of the student, which workers serve{beside}. "
+        f"<code>stream-rec models list</code> says whether it became live, and why.</p>",
         _legend(models),
         _curves("HR@20 on held-out events after each epoch", models, "hr20", shares=True),
         _curves("Loss of each epoch (the student's holds what it learns of the teacher)", models, "loss", shares=False),

@@ -93,7 +93,8 @@ class TrainingRun:
     ) -> None:
         self.log, self.split, self.texts, self.recipe, self.warm = log, split, texts, recipe, warm
         self.lengths = split.train_lengths(log)
-        self.folder = folder / self._fingerprint()
+        self.fingerprint = self._fingerprint()
+        self.folder = folder / self.fingerprint
         self.places = sampled_places(log, split.test, split.end, test_events, seed=0)
         gap = split.test - split.train  # settings are chosen by what lies between, where there is something
         curve = (split.train, split.test) if gap >= CURVE_EVENTS else (split.test, split.end)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,12 @@ from stream_rec.adapters.model_registry import Decision, Manifest, ModelRegistry
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, tables_bytes
 from stream_rec.core.vector_records import text_hash
 from stream_rec.errors import ConfigError
+from stream_rec.roles.promotion import decide
 
 if TYPE_CHECKING:  # torch takes seconds to load
-    from stream_rec.neural.compression import CompressionStep
     from stream_rec.neural.interactions import Interaction, Interactions, Split
     from stream_rec.neural.recipe import Recipe
-    from stream_rec.neural.run import TrainedRun
+    from stream_rec.neural.run import TrainedModel, TrainedRun, TrainingRun
     from stream_rec.neural.training import Report
     from stream_rec.neural.warm_start import WarmStart
 
@@ -74,21 +75,23 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """A finished run: its manifest, the table of compression, the decision (`None` if it was not to be made)."""
+    """A finished run: its manifest, the decision (`None` if it was not to be made), the report's file.
+
+    `trained_before`: an earlier run of the same log and request had published the version; it was not made again.
+    """
 
     manifest: Manifest
-    steps: list[CompressionStep]
     decision: Decision | None
     report: Path
-    epochs: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    trained_before: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for a machine."""
         return {
             "version": self.manifest.version,
+            "trained_before": self.trained_before,
             "data": self.manifest.data,
             "metrics": self.manifest.metrics,
-            "epochs": self.epochs,
             "decision": msgspec.to_builtins(self.decision),
             "report": str(self.report),
         }
@@ -97,10 +100,11 @@ class TrainOutcome:
 def train(
     events: Sequence[Interaction], texts: Mapping[str, str], request: TrainRequest, report: Report
 ) -> TrainOutcome:
-    """Train on a log, publish the version, decide about it.
+    """Train on a log, publish the version, then decide about it.
 
-    Killed at any moment and called again with the same log and request it goes on; a finished run leaves its version
-    behind, and the vectors of the texts.
+    Killed at any moment and called again with the same log and request it goes on: with training, or, where the
+    version is published already, with what is left. A finished run leaves its version behind, and the vectors of the
+    texts.
 
     Parameters
     ----------
@@ -115,7 +119,6 @@ def train(
     ConfigError
         The log is too short, or has nothing new; the registry's folder is damaged, or has no such version.
     """
-    from stream_rec.neural.compression import compression_steps
     from stream_rec.neural.recipe import fine_tune
     from stream_rec.neural.run import TrainingRun
 
@@ -130,19 +133,14 @@ def train(
     run = TrainingRun(log, split, texts, request.recipe, request.folder / RUNS, request.test_events, warm)
     if not len(run.places):
         raise ConfigError("--test: need a held-out event of a user with an earlier one; got none. Hold out more.")
-    trained = run.run(report, request.ablation)
-    report("compression", 0, 1, "")
-    steps = compression_steps(log, split, trained)
-    report("compression", 1, 1, "")
-    numbers, wins, reason = _contest(registry, log, split, trained)
-    manifest = _publish(registry, request, log, split, texts, trained, steps, reason)
-    decision = None
-    if request.promote:
-        decide = registry.promote if wins else registry.keep
-        decision = decide(manifest.version, numbers, reason)
+    fingerprint, code = _fingerprint(run, request), code_version()
+    manifest = registry.published(fingerprint, code)
+    trained_before = manifest is not None
+    if manifest is None:
+        manifest = _publish(registry, request, run, run.run(report, request.ablation), fingerprint, code, report)
+    decision = decide(registry, manifest.version, log, split, run.places) if request.promote else None
     shutil.rmtree(run.folder, ignore_errors=True)
-    epochs = {name: model.epochs for name, model in _models(trained).items()}
-    return TrainOutcome(manifest, steps, decision, request.folder / manifest.version / REPORT_FILE, epochs)
+    return TrainOutcome(manifest, decision, request.folder / manifest.version / REPORT_FILE, trained_before)
 
 
 def _warm_start(registry: ModelRegistry, version: str, texts: Mapping[str, str]) -> WarmStart:
@@ -187,48 +185,57 @@ def _begin_ms(events: Sequence[Interaction], since: float | None) -> int:
     return int(since) if since > 1 else events[min(int(len(events) * since), len(events) - 1)].timestamp_ms
 
 
-def _contest(
-    registry: ModelRegistry, log: Interactions, split: Split, run: TrainedRun
-) -> tuple[dict[str, float], bool, str]:
-    """Return the hit rates, whether the new version should be live, and why in a sentence."""
-    from stream_rec.neural.contest import Contender, does_not_lose
-
-    new = Contender(list(log.item_ids), run.rows, run.weights).figures(log, split, run.places)
-    live = registry.state().live
-    if live is None:
-        return {"new": new.hr20}, True, "It is the first version."
-    stored = registry.tables(live)
-    running = Contender(stored.item_ids, stored.rows, stored.weights).figures(log, split, run.places)
-    numbers = {"new": new.hr20, "running": running.hr20, "events": float(new.n)}
-    wins = does_not_lose(new, running)
-    learned_until = registry.manifest(live).data.get("learned_until_ms", 0)
-    unfair = " (it has learned some of these events)" if learned_until > log.times_ms[split.test] else ""
-    compared = f"HR@20 {new.hr20:.4f} against {running.hr20:.4f} of {live}{unfair} on {new.n:,} held-out events"
-    return numbers, wins, f"{'It does not lose' if wins else 'It loses'}: {compared}."
+def _fingerprint(run: TrainingRun, request: TrainRequest) -> str:
+    """Return 16 hexadecimal digits that change with anything the version depends on but the code."""
+    held_out = [run.split.test, run.split.end, request.test_events, request.ablation]
+    digest = sha256(json.dumps([run.fingerprint, *held_out]).encode())
+    digest.update(run.log.times_ms.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _publish(
-    registry: ModelRegistry,
-    request: TrainRequest,
-    log: Interactions,
-    split: Split,
-    texts: Mapping[str, str],
-    run: TrainedRun,
-    steps: Sequence[CompressionStep],
-    reason: str,
-) -> Manifest:
+    registry: ModelRegistry, request: TrainRequest, run: TrainingRun, trained: TrainedRun, fingerprint: str, code: str,
+    report: Report,
+) -> Manifest:  # fmt: skip
+    """Measure what was trained and put it into the registry."""
     from stream_rec.neural.agreement import agreement_of
+    from stream_rec.neural.compression import compression_steps
     from stream_rec.neural.item_encoder import STUDENT_FILE, student_bytes
     from stream_rec.neural.report import report_page
 
-    code = code_version()
-    data = {
+    log, data = run.log, _data(request, run)
+    report("compression", 0, 1, "")
+    steps = compression_steps(log, run.split, trained)
+    report("compression", 1, 1, "")
+    models = _models(trained)
+    metrics: dict[str, Any] = {name: model.figures.as_dict() for name, model in models.items()}
+    if trained.teacher is not None:
+        metrics["agreement"] = agreement_of(log, trained, trained.teacher)
+    metrics["compression"] = [step.as_dict() for step in steps]
+    metrics["epochs"] = {name: model.epochs for name, model in models.items()}
+    facts = {**data, "code": code, "seed": request.recipe.seed}
+    item_ids = list(log.item_ids)
+    text_hashes = np.array([text_hash(run.texts.get(item_id, "")) for item_id in item_ids], np.uint64)
+    title = f"{request.log_name}: {data['learned']:,} events learned, {data['held_out']:,} held out"
+    files = {
+        TABLES_FILE: tables_bytes(ModelTables(item_ids, trained.rows, trained.weights, trained.content, text_hashes)),
+        STUDENT_FILE: student_bytes(trained),
+        REPORT_FILE: report_page(title, trained, steps, facts).encode(),
+    }
+    settings = json.loads(json.dumps(asdict(request.recipe)))  # as a reader of the manifest sees them
+    return registry.publish(files, code=code, data=data, settings=settings, metrics=metrics, fingerprint=fingerprint)
+
+
+def _data(request: TrainRequest, run: TrainingRun) -> dict[str, Any]:
+    """Return what was learned from, as a manifest keeps it."""
+    log, split = run.log, run.split
+    return {
         "log": request.log_name,
         "until": request.until,
         "warm_from": request.warm_from,
         "users": len(log.starts) - 1,
         "items": len(log.item_ids),
-        "texts": sum(1 for text in texts.values() if text),
+        "texts": sum(1 for text in run.texts.values() if text),
         "learned": split.train - split.since,
         "held_out": split.end - split.test,
         "learned_from_ms": int(log.times_ms[split.since]),
@@ -236,23 +243,8 @@ def _publish(
         "held_out_from_ms": int(log.times_ms[split.test]),
         "held_out_until_ms": int(log.times_ms[split.end - 1]),
     }
-    metrics: dict[str, Any] = {name: model.figures.as_dict() for name, model in _models(run).items()}
-    if run.teacher is not None:
-        metrics["agreement"] = agreement_of(log, run, run.teacher)
-    metrics["compression"] = [step.as_dict() for step in steps]
-    facts = {**data, "code": code, "seed": request.recipe.seed}
-    item_ids = list(log.item_ids)
-    text_hashes = np.array([text_hash(texts.get(item_id, "")) for item_id in item_ids], np.uint64)
-    title = f"{request.log_name}: {data['learned']:,} events learned, {data['held_out']:,} held out"
-    files = {
-        TABLES_FILE: tables_bytes(ModelTables(item_ids, run.rows, run.weights, run.content, text_hashes)),
-        STUDENT_FILE: student_bytes(run),
-        REPORT_FILE: report_page(title, run, steps, facts, reason).encode(),
-    }
-    settings = json.loads(json.dumps(asdict(request.recipe)))  # as a reader of the manifest sees them
-    return registry.publish(files, code=code, data=data, settings=settings, metrics=metrics)
 
 
-def _models(run: TrainedRun) -> dict[str, Any]:
+def _models(run: TrainedRun) -> dict[str, TrainedModel]:
     models = {"teacher": run.teacher, "student": run.student, "plain": run.plain}
     return {name: model for name, model in models.items() if model is not None}

@@ -66,6 +66,13 @@ def test_versions_count_up_and_nothing_is_live_by_itself(tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v0001", "v0002", "v0003"]
 
 
+def test_the_number_of_a_version_that_was_decided_about_is_not_given_again(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.promote(publish(registry), {}, "first")
+    (tmp_path / "v0001").rename(tmp_path / "away")
+    assert publish(registry) == "v0002", "else it would be live without having been promoted"
+
+
 def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     first, second, third = (publish(registry, seed=seed) for seed in range(3))
@@ -153,3 +160,12 @@ def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None
     assert "v0002" in run("list", "--out", tmp_path)
     assert "2 files, all whole" in run("show", second, "--out", tmp_path)
     assert "v0002 is live, before it v0001" in run("promote", second, "--no-announce", "--out", tmp_path)
+
+
+def test_another_version_can_be_promoted_when_the_live_one_is_damaged(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    first, second = publish(registry, 0.3), publish(registry, 0.35)
+    registry.promote(first, {}, "")
+    (tmp_path / first / MANIFEST).write_bytes(b"{")
+    said = json.loads(run("promote", second, "--no-announce", "--out", tmp_path, "--json"))
+    assert (said["other"], said["numbers"]) == (first, {"new": 0.35})

@@ -36,7 +36,7 @@ def test_the_models_find_the_next_item_of_a_chain(with_texts: tuple[Path, TrainO
     by_chance = 1 / len(TEXTS)
     for kind in ("teacher", "student", "plain"):
         assert outcome.manifest.metrics[kind]["mrr20"] > 8 * by_chance, kind
-    losses = [epoch["loss"] for epoch in outcome.epochs["teacher"]]
+    losses = [epoch["loss"] for epoch in outcome.manifest.metrics["epochs"]["teacher"]]
     assert losses == sorted(losses, reverse=True)
 
 
@@ -52,14 +52,14 @@ def test_the_first_version_goes_live_and_its_run_leaves_nothing_else(with_texts:
 
 def test_the_tables_of_the_report_are_as_good_as_the_student(with_texts: tuple[Path, TrainOutcome]) -> None:
     _, outcome = with_texts
-    steps = {step.name: step for step in outcome.steps}
+    steps = {step["name"]: step for step in outcome.manifest.metrics["compression"]}
     assert list(steps) == [
         "teacher", "student without a teacher", "student", "tables, last 8", "tables, last 3", "tables, fp16",
         "tables, int8",
     ]  # fmt: skip
-    assert steps["tables, last 8"].hr20 == pytest.approx(steps["student"].hr20, abs=0.006)
-    assert steps["tables, int8"].hr20 == pytest.approx(steps["student"].hr20, abs=0.03)
-    assert steps["tables, int8"].bytes < steps["tables, fp16"].bytes < steps["tables, last 8"].bytes
+    assert steps["tables, last 8"]["hr20"] == pytest.approx(steps["student"]["hr20"], abs=0.006)
+    assert steps["tables, int8"]["hr20"] == pytest.approx(steps["student"]["hr20"], abs=0.03)
+    assert steps["tables, int8"]["bytes"] < steps["tables, fp16"]["bytes"] < steps["tables, last 8"]["bytes"]
 
 
 def test_the_student_lists_most_of_what_its_teacher_lists(with_texts: tuple[Path, TrainOutcome]) -> None:
@@ -111,8 +111,8 @@ def test_a_second_version_is_compared_with_the_live_one(with_texts: tuple[Path, 
     assert (second.decision.action, second.decision.other) == ("keep", "v0001")
     assert second.decision.numbers["new"] < second.decision.numbers["running"]
     assert ModelRegistry(tmp_path).state().live == "v0001"
-    third = trained(tmp_path, {}, recipe=replace(TINY, seed=0))
-    assert third.decision is not None and third.decision.action == "promote"
+    third = trained(tmp_path, {}, recipe=replace(TINY, seed=1))
+    assert third.manifest.version == "v0003"
 
 
 def test_ids_are_enough_and_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
@@ -121,6 +121,14 @@ def test_ids_are_enough_and_the_same_seed_gives_the_same_model(tmp_path: Path) -
     assert ModelRegistry(tmp_path / "a").tables("v0001").content.shape == (len(TEXTS), 0)
     assert first.manifest.files["tables.safetensors"] == second.manifest.files["tables.safetensors"]
     json.dumps(first.as_dict())
+
+
+def test_a_finished_run_is_not_run_again_and_its_decision_stands(tmp_path: Path) -> None:
+    first, second = trained(tmp_path, {}), trained(tmp_path, {})
+    assert (first.trained_before, second.trained_before) == (False, True)
+    assert second.manifest == first.manifest
+    assert second.decision == first.decision
+    assert trained(tmp_path, {}, test=0.1).manifest.version == "v0002", "other held-out events are another run"
 
 
 def test_until_hides_what_comes_later(tmp_path: Path) -> None:

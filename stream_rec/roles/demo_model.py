@@ -1,24 +1,27 @@
 """The demo's sequence model: installed, trained on the shop's past and encoded, one step after the other, behind it.
 
 It begins when the past is learned and lists flow, and stands back for all others: the demo never waits for it. A step
-that fails ends it, and the page says why; the demo goes on without a model. The past is written down as a file: topics
-would have grown by the time a busy machine has loaded torch, and training that was cut short could not go on.
+that fails ends it, and the page says why; the demo goes on without a model. The past is written down as a file, and how
+long it was when training began is kept: topics and shop grow, and training that was cut short could not go on.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.adapters.supervisor import spawn, stop
 from stream_rec.config import Settings, environment_of
 
+BEGINS_FILE = "model.json"
 NICENESS = 5  # a third of what others get where all cores are busy; at 19 it would never come to its end there
 STOP_S = 5.0
 RESTART_CODE, RESTART_PAUSE_S = 70, 2.0
@@ -68,13 +71,15 @@ class DemoModel:
     plan
         What to train.
     folder
-        Gets the past, and the logs of the steps.
+        Gets the past, what is learned of it, and the logs of the steps.
     """
 
     def __init__(self, settings: Settings, plan: ModelPlan, folder: Path) -> None:
         self._environment, self._folder = environment_of(settings), folder
         self._registry = ModelRegistry(settings.encoder.models)
-        self._steps = self._planned(plan)
+        self._begins = folder / BEGINS_FILE
+        self._plan = self._kept(plan)
+        self._steps = self._planned(self._plan)
         self._child: subprocess.Popen[bytes] | None = None
         self._begun = False
         self._again_at = 0.0
@@ -84,7 +89,10 @@ class DemoModel:
         """Start the next step if the one before is done."""
         if self._failure or not self._steps or time.monotonic() < self._again_at:
             return
-        self._begun, step = True, self._steps[0]
+        if not self._begun:
+            self._begun = True
+            self._begins.write_text(json.dumps(asdict(self._plan)))
+        step = self._steps[0]
         if self._child is None:
             self._child = spawn(step.command, log=self._log(step), env=self._environment, niceness=NICENESS)
             return
@@ -116,6 +124,14 @@ class DemoModel:
         if self._child is not None:
             stop(self._child, STOP_S)
             self._child = None
+
+    def _kept(self, plan: ModelPlan) -> ModelPlan:
+        """Return the plan with the past of the start at which training of this very plan began, if one did."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            began = ModelPlan(**json.loads(self._begins.read_text()))
+            if replace(began, passed=plan.passed, install=plan.install) == plan:
+                return replace(plan, passed=int(began.passed))
+        return plan
 
     def _planned(self, plan: ModelPlan) -> list[_Step]:
         """Return what is left to do: a version from an earlier start is only announced again."""

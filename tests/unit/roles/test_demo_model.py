@@ -60,6 +60,25 @@ def test_of_a_long_past_the_newest_events_are_learned_from(tmp_path: Path) -> No
     assert "--since" not in model_of(tmp_path)._steps[2].command
 
 
+def test_training_that_was_cut_short_goes_on_over_the_same_past(tmp_path: Path) -> None:
+    first = model_of(tmp_path)
+    commands = [step.command for step in first._steps[1:3]]
+    assert [step.command for step in model_of(tmp_path, replace(PLAN, passed=600))._steps[1:3]] != commands
+    first._steps[0] = runs("install", "")
+    first.advance()
+    first.stop()
+    later = model_of(tmp_path, replace(PLAN, passed=2_000, install=""))
+    assert [step.command for step in later._steps[:2]] == commands
+    another = model_of(tmp_path, replace(PLAN, passed=2_000, events=400))
+    assert [step.command for step in another._steps[1:3]] != commands
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"passed": 3}', "\x00"])
+def test_what_cannot_be_read_of_an_earlier_start_is_passed_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / demo_model.BEGINS_FILE).write_text(text)
+    assert names(model_of(tmp_path)) == ["install", "past", "train", "encoder"]
+
+
 def test_it_waits_to_be_told_and_then_goes_from_step_to_step(tmp_path: Path) -> None:
     model, order = model_of(tmp_path), tmp_path / "order"
     model._steps = [runs(name, f"open({str(order)!r}, 'a').write('{name} ')") for name in ("install", "train")]

@@ -49,7 +49,7 @@ METRICS = (
     MetricSpec(
         "model_looks",
         "counter",
-        "The same looks while a sequence model serves, by arm: of users with it, without.",
+        "... of them in lists published since the version serves here, by arm: of users with it, without.",
         ("arm",),
     ),
     MetricSpec("model_hits", "counter", "... of which found, by arm.", ("arm",)),

@@ -2,6 +2,9 @@
 
     with the model  ⟺  blake2b64(user id) < share · 2^64
 
+Both arms' lists are made anew when a version begins to serve (`core/refresh.py`), and only what is found in lists
+published since is counted.
+
 The hash is another one than that of the partitions, and salted: each partition, and each other split, has both arms.
 """
 

@@ -135,7 +135,7 @@ class Learner:
             stats.looks += 1
             stats.hits += place > 0
             stats.reciprocal_ranks += 1 / place if place else 0.0
-            if (arm := self._publisher.arm(state)) is not None:
+            if (arm := self._publisher.arm_of_list(state)) is not None:
                 note_arm(arm, place, stats)
             if 0 < popular_place <= LIST_SIZE:
                 stats.popular_hits += 1

@@ -51,6 +51,11 @@ class Publisher:
         Share of the users whose lists a sequence model helps to make, where there is one.
     seconds
         A monotonic clock for what embedding takes; without it that stays 0.
+
+    Attributes
+    ----------
+    serves_since_ms
+        Since when the sequence model serves here, on the clock of `publish`.
     """
 
     def __init__(
@@ -61,7 +66,8 @@ class Publisher:
         self._recommender = recommender
         self._encoder = encoder
         self._exclude = exclude
-        self._model_share = model_share
+        self.model_share = model_share
+        self.serves_since_ms = 0
         self._seconds = seconds
         self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
@@ -95,7 +101,14 @@ class Publisher:
 
     def arm(self, state: UserState) -> str | None:
         """Return the user's arm (`core/arms.py`); None while no sequence model serves."""
-        return None if self._recommender.sequence is None else arm_of(state.user_id, self._model_share)
+        return None if self._recommender.sequence is None else arm_of(state.user_id, self.model_share)
+
+    def arm_of_list(self, state: UserState) -> str | None:
+        """Return the arm of the user's last list; None if it was published before the version began to serve.
+
+        Such a list is none of the version's, and in the other arm an old one is no fair comparison.
+        """
+        return self.arm(state) if state.list_published_ms > self.serves_since_ms else None
 
     def look(self, state: UserState, user: UserView) -> Orders:
         """Return what every source and ranker says for `user` under the rules; nothing is changed."""

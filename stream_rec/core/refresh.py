@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stream_rec.core.arms import WITHOUT
 from stream_rec.core.publishing import Asked, Publisher
 from stream_rec.core.rounds import RoundResult, UserStoreReader
 from stream_rec.core.state.user_codec import puts_of
@@ -37,8 +36,9 @@ class Refresher:
         stream_ms, now_ms
             The partition's event time, which tells whether a session has ended, and the clock.
         since_ms
-            Users whose list was made at or after it, by the clock, have a new one already. Those whose lists no
-            model helps to make (`core/arms.py`) keep theirs.
+            Users whose list was made at or after it, by the clock, have a new one already. Those without the model
+            (`core/arms.py`) get one, too: fresher lists alone would make the model look better than it is. Where
+            nobody is to have it all keep theirs.
 
         Notes
         -----
@@ -47,7 +47,7 @@ class Refresher:
         result, keys = RoundResult(), store.users_after(after, limit)
         users = self._cache.load(partition, keys, store)
         states = [users[key].state for key in keys]
-        stale = [one for one in states if one.list_published_ms < since_ms and self._publisher.arm(one) != WITHOUT]
+        stale = [one for one in states if one.list_published_ms < since_ms and self._publisher.model_share]
         asked = []
         for state in stale:
             ended = stream_ms >= state.last_event_ms + self._session_gap_ms

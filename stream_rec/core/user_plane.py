@@ -129,8 +129,17 @@ class UserPlane:
         """The sequence model that serves."""
         return self._recommender.sequence
 
-    def serve(self, sequence: SequenceModel) -> None:
-        """Let a version of the sequence model help with lists from now on, of users who are to have it."""
+    @property
+    def model_share(self) -> float:
+        """Share of the users whose lists the sequence model helps to make."""
+        return self._publisher.model_share
+
+    def serve(self, sequence: SequenceModel, now_ms: int | None = None) -> None:
+        """Let a version of the sequence model help with lists from now on, of users who are to have it.
+
+        `now_ms`: the clock that is given to `process`; looks are counted by arm in lists published after it.
+        """
+        self._publisher.serves_since_ms = self.newest_event_ms() if now_ms is None else now_ms
         self._recommender.sequence = sequence
         self._encoder.sequence = sequence.version
 

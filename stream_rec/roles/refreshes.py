@@ -1,8 +1,9 @@
 """When lists are made anew because the model has changed: slowly, between rounds, and on after a restart.
 
 Every partition's store keeps, under `\\0refresh`, a mark of the model its users' lists were made with last, and how far
-the walk over them is. The mark is the version, and how many items it knows in steps of 5 %: a catalogue that grows is a
-reason, too. A partition that moves to a worker without its store is walked over once more.
+the walk over them is. The mark is the version, how many items it knows in steps of 5 %, and the share of the users who
+are to have it: a catalogue that grows is a reason, too, and so is another share. A
+partition that moves to a worker without its store is walked over once more.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Refreshes:
 
     def _look(self, model: SequenceModel) -> None:
         """Begin anew where the model has changed."""
-        mark = f"{model.identity}+{int(math.log1p(model.known_items()) / math.log1p(GROWTH))}".encode()
+        steps = int(math.log1p(model.known_items()) / math.log1p(GROWTH))
+        mark = f"{model.identity}+{steps} for {self._parts.users.model_share:g}".encode()
         for partition, walk in self._walks.items():
             if walk.mark != mark:
                 self._walks[partition] = _Walk(mark, b"", int(time.time() * 1000))

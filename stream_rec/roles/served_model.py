@@ -146,7 +146,7 @@ class ServedModel:
 
     def _serve(self, version: ArrivingVersion) -> None:
         self._serving, self._before = version, None
-        self._parts.users.serve(version.model)
+        self._parts.users.serve(version.model, int(time.time() * 1000))
         log.info(
             "sequence model %s serves with %d items, %.2f s after its announcement",
             version.model.version, version.items, time.monotonic() - self._announced_s,

@@ -114,6 +114,39 @@ def test_looks_are_counted_by_arm_while_a_model_serves() -> None:
         assert sum(stats.arm_reciprocal_ranks.values()) == pytest.approx(stats.reciprocal_ranks)
         arms += stats.arm_looks
     assert sum(arms.values()) == len(USERS)
+    assert {*arms} == {*ARMS}
     bare = PlaneShop(model_share=0.5)
     bare.view("ann", "AB", 0)
     assert looks(bare.view("ann", "A", 5_000)) == (1, {})
+
+
+@pytest.mark.parametrize("clocked", [False, True])
+def test_looks_into_lists_from_before_the_version_served_are_in_no_arm(clocked: bool) -> None:
+    shop, now_ms = PlaneShop(model_share=0.5), START_MS + DAY_MS
+    for number, user in enumerate(USERS):
+        shop.view(user, "AB", 10_000 * number)
+    shop.users.serve(small_model(1, shop.items), now_ms if clocked else None)
+
+    def looks(at_ms: int) -> Counter[str]:
+        records = [shop.record(user, "A", at_ms + number) for number, user in enumerate(USERS)]
+        result = shop.users.process({0: records}, {0: shop.store}, now_ms + at_ms if clocked else None)
+        assert result.stats.looks == len(USERS)
+        return result.stats.arm_looks
+
+    assert looks(1_000_000) == {}
+    assert looks(2_000_000) == Counter(arm_of(user, 0.5) for user in USERS)
+    shop.users.serve(small_model(1, shop.items, version="v0008"), now_ms + 2_000_000 if clocked else None)
+    assert looks(3_000_000) == {}, "these lists are of the version before"
+    assert sum(looks(4_000_000).values()) == len(USERS)
+
+
+def test_a_list_made_anew_counts_without_an_event_in_between() -> None:
+    shop, now_ms = PlaneShop(model_share=0.5), START_MS + DAY_MS
+    for user in USERS:
+        shop.view(user, "AB", 0)
+    shop.users.serve(small_model(1, shop.items), now_ms)
+    result, _ = shop.users.refresh(0, shop.store, b"", 100, now_ms, now_ms + 1, now_ms + 1)
+    assert len(result.lists) == len(USERS)
+    records = [shop.record(user, "A", DAY_MS + 2) for user in USERS]
+    stats = shop.users.process({0: records}, {0: shop.store}, now_ms + 2).stats
+    assert stats.arm_looks == Counter(arm_of(user, 0.5) for user in USERS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from stream_rec.core.arms import WITH, arm_of
+import pytest
+
+from stream_rec.core.arms import ARMS, WITH, arm_of
 from stream_rec.core.presets import HOUR_MS
 from stream_rec.core.rounds import PublishedList
 from stream_rec.core.wire import decode_list
@@ -68,10 +70,16 @@ def test_an_empty_partition_is_done_at_once() -> None:
     assert refreshed(PlaneShop(), 5) == []
 
 
-def test_who_gets_no_model_keeps_the_list_there_is() -> None:
-    shop = PlaneShop(model_share=0.5, sequence=lambda items: small_model(1, items))
+@pytest.mark.parametrize(("share", "made"), [(0.5, USERS), (1.0, USERS), (0.0, [])])
+def test_who_has_no_model_gets_a_list_as_fresh_as_the_others_unless_nobody_has_it(
+    share: float, made: list[str]
+) -> None:
+    shop = PlaneShop(model_share=share, sequence=lambda items: small_model(1, items))
     for user in USERS:
         shop.view(user, "ABC", 0)
-    helped = {user for user in USERS if arm_of(user, 0.5) == WITH}
-    assert {one.user_id.decode() for one in refreshed(shop, 3)} == helped
-    assert 0 < len(helped) < len(USERS)
+    lists = refreshed(shop, 3)
+    assert sorted(one.user_id.decode() for one in lists) == made
+    for one in lists:
+        named = "sequence" in decode_list(one.value or b"").model
+        assert named == (arm_of(one.user_id.decode(), share) == WITH)
+    assert {arm_of(user, 0.5) for user in USERS} == {*ARMS}

@@ -102,6 +102,15 @@ def test_what_is_left_is_measured(worker: Worker) -> None:
     assert left() == 0.0
 
 
+def test_another_share_of_the_users_is_a_reason(worker: Worker) -> None:
+    worker.serve("v0001")
+    assert worker.pieces() == USERS
+    worker.shop.users._publisher.model_share = 0.5
+    worker.restart()
+    assert worker.pieces() == USERS, "of both arms"
+    assert worker.pieces() == 0
+
+
 def test_a_model_that_learns_of_many_items_is_a_reason_and_one_item_is_none(worker: Worker) -> None:
     items: ItemTable = worker.shop.items
     for number in range(40):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
@@ -92,12 +93,14 @@ METRICS = (
     MetricSpec(
         "sequence_data_age_seconds",
         "gauge",
-        "Event time between the last event the serving version learned and the newest one applied here.",
+        "Event time between the last event the serving version learned and the newest one applied here; NaN: no such "
+        "version or event.",
     ),
     MetricSpec(
         "sequence_agreement",
         "gauge",
-        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained.",
+        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained; NaN: it was "
+        "not, as for a version that went on from another.",
     ),
     MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
     MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),
@@ -190,6 +193,8 @@ class Metrics:
         for outcome in ("fitted", "failed", "promoted", "dropped"):
             self.add("fits", 0, outcome=outcome)
         self.put("sequence_model", 0.0, version="none")
+        for name in ("sequence_data_age_seconds", "sequence_agreement"):
+            self.put(name, math.nan)
         self.put_boosts([0.0] * len(CONTEXTS))
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
@@ -274,9 +279,10 @@ class Metrics:
         self.clear("sequence_model")
         self.put("sequence_model", 1.0, version=version)
         self.put("sequence_coverage", coverage)
-        learned_until_ms = facts.get("learned_until_ms", newest_event_ms)
-        self.put("sequence_data_age_seconds", max(0.0, newest_event_ms - learned_until_ms) / 1000)
-        self.put("sequence_agreement", facts.get("agreement", 0.0))
+        learned_until_ms, known = facts.get("learned_until_ms", 0.0), newest_event_ms > 0
+        age_s = max(0.0, newest_event_ms - learned_until_ms) / 1000 if learned_until_ms and known else math.nan
+        self.put("sequence_data_age_seconds", age_s)
+        self.put("sequence_agreement", facts.get("agreement") or math.nan)
 
     def _add_each(self, name: str, label: str, amounts: Mapping[str, float]) -> None:
         for value, amount in amounts.items():

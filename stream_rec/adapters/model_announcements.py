@@ -56,12 +56,11 @@ def _before(registry: ModelRegistry) -> AnnouncedVersion | None:
 
 
 def _announced(registry: ModelRegistry, version: str) -> AnnouncedVersion:
-    manifest = registry.manifest(version)
     return AnnouncedVersion(
         version=version,
         vectors=vectors_name(registry, version),
         weights=weights_bytes(registry.tables(version).weights),
-        facts={"learned_until_ms": float(manifest.learned_until_ms), "agreement": manifest.agreement},
+        facts=registry.manifest(version).facts,
     )
 
 

@@ -59,9 +59,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.data.get("learned_until_ms", 0))
 
     @property
-    def agreement(self) -> float:
-        """Share of the teacher's 20 best items that are the student's, too; 0 where that was not measured."""
-        return float(self.metrics.get("agreement", 0.0))
+    def facts(self) -> dict[str, float]:
+        """What an announcement says of the version: when it learned last, ms, and how much of its teacher is left.
+
+        What was not measured is not there: a version that went on from another has no teacher.
+        """
+        known = {"learned_until_ms": self.learned_until_ms, "agreement": self.metrics.get("agreement", 0.0)}
+        return {name: float(value) for name, value in known.items() if value}
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -2,8 +2,8 @@
 
 Every partition's store keeps, under `\\0refresh`, a mark of the model its users' lists were made with last, and how far
 the walk over them is. The mark is the version, how many items it knows in steps of 5 %, and the share of the users who
-are to have it: a catalogue that grows is a reason, too, and so is another share. A
-partition that moves to a worker without its store is walked over once more.
+are to have it: a catalogue that grows is a reason, too, and so is another share. A partition that moves to a worker
+without its store is walked over once more.
 """
 
 from __future__ import annotations

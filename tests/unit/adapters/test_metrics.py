@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from urllib.request import urlopen
@@ -75,8 +76,25 @@ def test_the_serving_version_is_shown_with_what_was_announced_of_it() -> None:
     assert [value(metrics, "sequence_model", version=v) for v in ("none", "v0001", "v0002")] == [None, None, 1.0]
     shown = {name: value(metrics, f"sequence_{name}") for name in ("coverage", "data_age_seconds", "agreement")}
     assert shown == {"coverage": 0.8, "data_age_seconds": 6.0, "agreement": 0.7}
-    metrics.model_serves("v0003", 1.0, 10_000, {})
-    assert value(metrics, "sequence_data_age_seconds") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("newest_event_ms", "facts", "age_s"),
+    [
+        (10_000, {}, math.nan),
+        (10_000, {"learned_until_ms": 0.0, "agreement": 0.0}, math.nan),  # what older announcements say
+        (0, {"learned_until_ms": 4_000.0}, math.nan),
+        (3_000, {"learned_until_ms": 4_000.0}, 0.0),
+    ],
+)
+def test_what_was_not_measured_of_a_version_is_no_number(
+    newest_event_ms: int, facts: dict[str, float], age_s: float
+) -> None:
+    metrics = Metrics()
+    shown = ("sequence_data_age_seconds", "sequence_agreement")
+    assert [value(metrics, name) for name in shown] == pytest.approx([math.nan, math.nan], nan_ok=True)
+    metrics.model_serves("v0003", 1.0, newest_event_ms, facts)
+    assert [value(metrics, name) for name in shown] == pytest.approx([age_s, math.nan], nan_ok=True)
 
 
 def test_a_sweep_is_not_counted_as_a_round() -> None:

@@ -64,6 +64,7 @@ def test_it_learns_what_came_since_and_wins_by_it(tuned: tuple[Path, TrainOutcom
     assert manifest.data["learned"] + manifest.data["held_out"] == pytest.approx(100 + DAY, abs=2)
     assert decision is not None and decision.action == "promote"
     assert decision.numbers["new"] > decision.numbers["running"] + 0.1
+    assert manifest.facts == {"learned_until_ms": manifest.learned_until_ms}, "without a teacher nothing is left of one"
     assert "teacher" not in manifest.metrics and list(manifest.metrics["epochs"]) == ["student"]
     assert manifest.settings["student"] == ModelRegistry(tuned[0]).manifest("v0001").settings["student"]
 

@@ -99,8 +99,8 @@ METRICS = (
     MetricSpec(
         "sequence_agreement",
         "gauge",
-        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained; NaN: it was "
-        "not, as for a version that went on from another.",
+        "Share of the teacher's 20 best items that are its student's, too, as measured when it was trained; NaN: there "
+        "was no teacher, as for a version that went on from another.",
     ),
     MetricSpec("embedded_users", "counter", "Users embedded by the sequence model: for a list, or for a look."),
     MetricSpec("embed_seconds", "counter", "Time spent on that, with the search of the catalogue."),

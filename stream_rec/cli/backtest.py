@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stream_rec.cli.options import Parameters, Preset, SettingsFile
+from stream_rec.cli.options import MODELS_HELP, Parameters, Preset, SettingsFile, models_folder
 
 
 def command(
@@ -75,9 +75,7 @@ def command(
     model: Annotated[
         str | None, typer.Option(help="Version of a sequence model; LOG is replayed without it, too: v0001.")
     ] = None,
-    models: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the registry of models.")] = Path(
-        "data/models"
-    ),
+    models: Annotated[Path | None, typer.Option(metavar="DIR", help=MODELS_HELP)] = None,
     model_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the users that get the model; both are counted.")
     ] = 1.0,
@@ -119,7 +117,7 @@ def command(
         compare=compare,
         report=report,
         test=test,
-        model=ChosenModel(model, models) if model else None,
+        model=ChosenModel(model, models_folder(models, settings)) if model else None,
         model_share=model_share,
         exposure=exposure,
     )

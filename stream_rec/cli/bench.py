@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stream_rec.cli.options import Models
+from stream_rec.cli.options import Models, models_folder
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -57,7 +57,7 @@ def model(
 def fine_tune(
     log: Annotated[Path, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")],
     version: Annotated[str, typer.Option("--model", help="Version to begin with: v0001.")],
-    models: Models = Path("data/models"),
+    models: Models = None,
     items: Annotated[Path | None, typer.Option(help="Catalogue, as `train` takes it.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names in a foreign log: user_id=CustomerID,…")] = None,
     days: Annotated[float, typer.Option(min=0.1, help="Days between two fine-tunes.")] = 7.0,
@@ -69,7 +69,7 @@ def fine_tune(
     from stream_rec.cli.training_input import from_files
 
     source = from_files(log, parse_log_format(columns, None, False, None, None), items, None)
-    _module("benchmarks.fine_tune.run").run(source, models, version, days, since, as_json)
+    _module("benchmarks.fine_tune.run").run(source, models_folder(models, None), version, days, since, as_json)
 
 
 def _module(name: str) -> Any:

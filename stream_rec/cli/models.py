@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Announce, ConfigFile, Models
+from stream_rec.cli.options import Announce, ConfigFile, Models, models_folder
 
 if TYPE_CHECKING:
     from stream_rec.adapters.model_registry import Decision, Manifest
@@ -20,7 +19,7 @@ Reason = Annotated[str, typer.Option(help="Why, for the log of decisions.")]
 
 
 @app.command("list")
-def list_versions(out: Models = Path("data/models"), as_json: AsJson = False) -> None:
+def list_versions(out: Models = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the versions, oldest first, and the last decisions about them."""
     import json
 
@@ -28,7 +27,7 @@ def list_versions(out: Models = Path("data/models"), as_json: AsJson = False) ->
 
     from stream_rec.adapters.model_registry import ModelRegistry
 
-    registry = ModelRegistry(out)
+    registry = ModelRegistry(models_folder(out, config))
     manifests, state = [registry.manifest(version) for version in registry.versions()], registry.state()
     if as_json:
         versions = [msgspec.to_builtins(one) for one in manifests]
@@ -44,7 +43,7 @@ def list_versions(out: Models = Path("data/models"), as_json: AsJson = False) ->
 
 
 @app.command()
-def show(version: Version, out: Models = Path("data/models"), as_json: AsJson = False) -> None:
+def show(version: Version, out: Models = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show what a version was trained on, how good it is, and whether its files are whole."""
     import json
 
@@ -52,7 +51,7 @@ def show(version: Version, out: Models = Path("data/models"), as_json: AsJson = 
 
     from stream_rec.adapters.model_registry import ModelRegistry
 
-    registry = ModelRegistry(out)
+    registry = ModelRegistry(models_folder(out, config))
     manifest = registry.manifest(version)
     for name in manifest.files:
         registry.read_file(version, name)
@@ -71,7 +70,7 @@ def show(version: Version, out: Models = Path("data/models"), as_json: AsJson = 
 @app.command()
 def promote(
     version: Version,
-    out: Models = Path("data/models"),
+    out: Models = None,
     reason: Reason = "asked for",
     tell: Announce = True,
     config: ConfigFile = None,
@@ -83,7 +82,7 @@ def promote(
     from stream_rec.adapters.model_registry import ModelRegistry
     from stream_rec.errors import ConfigError
 
-    registry = ModelRegistry(out)
+    registry = ModelRegistry(models_folder(out, config))
     live = registry.state().live
     numbers = _hit_rate("new", registry.manifest(version))
     if live is not None:
@@ -96,7 +95,7 @@ def promote(
 
 @app.command()
 def rollback(
-    out: Models = Path("data/models"),
+    out: Models = None,
     reason: Reason = "asked for",
     tell: Announce = True,
     config: ConfigFile = None,
@@ -105,19 +104,19 @@ def rollback(
     """Make the version live that was so before the live one. Workers are told, and have its rows still."""
     from stream_rec.adapters.model_registry import ModelRegistry
 
-    _say(ModelRegistry(out).rollback(reason), as_json)
+    _say(ModelRegistry(models_folder(out, config)).rollback(reason), as_json)
     if tell:
         announce(out, config)
 
 
 @app.command("announce")
-def announce(out: Models = Path("data/models"), config: ConfigFile = None) -> None:
+def announce(out: Models = None, config: ConfigFile = None) -> None:
     """Tell workers and encoder which version is live: after a promotion that could not, or a new cluster."""
     from stream_rec.adapters.model_announcements import announce as send
     from stream_rec.adapters.model_registry import ModelRegistry
     from stream_rec.config import load
 
-    announcement = send(load(config), ModelRegistry(out))
+    announcement = send(load(config), ModelRegistry(models_folder(out, config)))
     typer.echo(f"announced {announcement.live.vectors}", err=True)
 
 

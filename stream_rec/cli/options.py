@@ -33,8 +33,17 @@ Parameters = Annotated[
     ),
 ]
 
-Models = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the registry of models.")]
+MODELS_HELP = "Folder of the registry of models; else the setting encoder.models."
+
+Models = Annotated[Path | None, typer.Option("--models", "--out", metavar="DIR", help=MODELS_HELP)]
 
 Announce = Annotated[
     bool, typer.Option("--announce/--no-announce", help="Tell the workers, by the topic `models`, what is live now.")
 ]
+
+
+def models_folder(given: Path | None, config: Path | None) -> Path:
+    """Return the registry's folder: what an option says, else the setting an encoder reads; raises ConfigError."""
+    from stream_rec.config import load
+
+    return load(config).encoder.models if given is None else given

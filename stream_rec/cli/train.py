@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Announce, ConfigFile, Models
+from stream_rec.cli.options import Announce, ConfigFile, Models, models_folder
 from stream_rec.cli.training_input import from_files, from_topics, since_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def command(
     minimum: Annotated[
         str | None, typer.Option("--min", help="Drop lines whose COLUMN is below NUMBER: Rating=4.")
     ] = None,
-    out: Models = Path("data/models"),
+    out: Models = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +91,7 @@ def command(
     if (log is None) != from_topic:
         raise ConfigError("train: need a LOG or --from-topic; got " + ("none. Name one." if log is None else "both."))
     log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
-    learned_since = since_of(since)
+    learned_since, folder = since_of(since), models_folder(out, config)
     _need_neural_extra()
     import torch
 
@@ -107,7 +107,7 @@ def command(
         else:
             source = from_files(log, log_format, items, items_columns)
         request = trainer.TrainRequest(
-            folder=out,
+            folder=folder,
             log_name=source.name,
             recipe=recipes.quick(recipe) if quick else recipe,
             until=until,
@@ -129,7 +129,7 @@ def command(
         from stream_rec.adapters.model_registry import ModelRegistry
         from stream_rec.config import load
 
-        announce(load(config), ModelRegistry(out))
+        announce(load(config), ModelRegistry(folder))
 
 
 def _need_neural_extra() -> None:

@@ -75,9 +75,15 @@ def test_the_image_is_locked_not_root_and_has_a_place_for_kernels() -> None:
     assert all((TOP / ".ci" / "lock" / name).exists() for name in ("base.txt", "neural.txt", "uv.txt"))
 
 
-def test_the_encoder_is_asked_for_and_has_what_it_needs(services: dict[str, Any]) -> None:
-    encoder = services["encoder"]
-    assert encoder["profiles"] == ["neural"]
-    assert encoder["build"]["args"] == {"LOCK": "neural"}
-    assert encoder["volumes"][0].startswith("models:/var/lib/stream-rec/models")
-    assert "STREAM_REC_ENCODER__MODELS=/var/lib/stream-rec/models" in DOCKERFILE
+def test_encoder_and_trainer_are_asked_for_and_share_a_registry_they_may_write_to(services: dict[str, Any]) -> None:
+    encoder, trainer = services["encoder"], services["trainer"]
+    assert (encoder["profiles"], trainer["profiles"]) == (["neural"], ["train"]), "nobody is trained by an `up`"
+    assert (encoder["command"], trainer["command"]) == (["encoder"], ["train", "--from-topic", "--announce"])
+    folder = "/var/lib/stream-rec/models"
+    for service in (encoder, trainer):
+        assert service["build"]["args"] == {"LOCK": "neural"}
+        assert service["volumes"] == [f"models:{folder}"]
+    assert f"STREAM_REC_ENCODER__MODELS={folder}" in DOCKERFILE
+    (made,) = [line for line in DOCKERFILE.replace("\\\n", "").splitlines() if "install -d" in line]
+    assert folder in made.split() and "install -d -o stream-rec -g stream-rec" in made
+    assert DOCKERFILE.index("install -d") < DOCKERFILE.index("VOLUME"), "what comes behind is not in the volume"

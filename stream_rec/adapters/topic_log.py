@@ -37,7 +37,9 @@ class TopicLog:
 
 
 def read_topics(bootstrap: str, topics: TopicSettings, report: Report) -> TopicLog:
-    """Read `items`, `clicks` and `purchases` to the end they have now.
+    """Read `items`, `clicks` and `purchases`, one after the other, each to the end it has when its turn comes.
+
+    Some of what comes meanwhile is in it, too.
 
     The order does not depend on how the partitions were fetched: events by time and user, those of one user and
     millisecond as in their partition, clicks first; texts by item id. Memory: about 300 bytes an event.

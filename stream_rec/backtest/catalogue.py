@@ -1,4 +1,4 @@
-"""A shop's catalogue from a file, for backtests: item_id, title, category and price, foreign columns or not.
+"""A shop's catalogue from a file, to replay or train with: item_id, title, category, price, text, foreign or not.
 
 A file may name an item often, as a log of invoices does: the first value of each field that says anything counts.
 """
@@ -15,7 +15,7 @@ from stream_rec.backtest.table_file import Table, open_table
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
 
-FIELDS = ("item_id", "title", "category", "price")
+FIELDS = ("item_id", "title", "category", "price", "text")
 
 KNOWN_COLUMNS: dict[frozenset[str], Mapping[str, str]] = {
     frozenset({"StockCode", "Description", "UnitPrice"}): {
@@ -33,12 +33,17 @@ KNOWN_COLUMNS: dict[frozenset[str], Mapping[str, str]] = {
 
 
 class CatalogueItem(NamedTuple):
-    """What a catalogue says of one item; `None` where it says nothing."""
+    """What a catalogue says of one item; `None` where it says nothing. `text` is whatever else describes it."""
 
     item_id: str
     title: str | None = None
     category: str | None = None
     price: float | None = None
+    text: str | None = None
+
+    def words(self) -> str:
+        """Return all that is written of the item, as `core/wire.py` has it of a record: the encoder's texts."""
+        return " ".join(filter(None, (self.title, self.category, self.text)))
 
 
 def parse_items_columns(text: str | None) -> dict[str, str]:
@@ -97,14 +102,14 @@ def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list
 
 
 def load_catalogue(catalogue: Iterable[CatalogueItem], items: ItemTable) -> int:
-    """Give every item a row and its text; return how many there are.
+    """Give every item a row, its words and its price; return how many there are.
 
-    `items` is changed. Nothing becomes listable by it: that takes an event.
+    As in a worker these are those of title and category. `items` is changed. Nothing becomes listable by it: that takes
+    an event.
     """
     n = 0
-    for item_id, title, category, price in catalogue:
-        row = items.intern(item_id)
-        items.texts.set(row, title, category, price)
+    for item in catalogue:
+        items.texts.set(items.intern(item.item_id), item.title, item.category, item.price)
         n += 1
     items.texts.reweigh()
     return n
@@ -134,9 +139,9 @@ def _item(
     item_id: str, row: Mapping[str, Any], fitted: Mapping[str, tuple[str, ...]], before: CatalogueItem | None
 ) -> CatalogueItem:
     """Return what `before` and the row say of an item; raises ValueError in words for a person."""
-    title, category = (_joined(row, fitted.get(name, ())) for name in ("title", "category"))
+    title, category, text = (_joined(row, fitted.get(name, ())) for name in ("title", "category", "text"))
     price = number_of("price", row.get(fitted["price"][0])) if "price" in fitted else None
-    item = CatalogueItem(item_id, title, category, price if price and price > 0 else None)
+    item = CatalogueItem(item_id, title, category, price if price and price > 0 else None, text)
     if before is None:
         return item
     return item._replace(**{name: value for name, value in before._asdict().items() if value is not None})

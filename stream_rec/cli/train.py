@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def command(
     log: Annotated[Path | None, typer.Argument(help="Event log: CSV or JSONL, gzipped or not.")] = None,
     from_topic: Annotated[
-        bool, typer.Option("--from-topic", help="Read the topics instead of LOG: all they hold at the start.")
+        bool, typer.Option("--from-topic", help="Read the topics instead of LOG: all they hold.")
     ] = False,
     items: Annotated[
-        Path | None, typer.Option(help="Catalogue: CSV or JSONL with item_id, title, category; else ids only.")
+        Path | None, typer.Option(help="Catalogue: CSV or JSONL with item_id, title, category, text; else ids only.")
     ] = None,
     items_columns: Annotated[
         str | None, typer.Option(help="Names in a foreign catalogue: item_id=StockCode,title=Name+Brand,…")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingInput:
-    """`name` stands in manifest and report; `texts`: item id → title and categories, of the whole catalogue."""
+    """`name` stands in manifest and report; `texts`: item id → what is written of it, of the whole catalogue."""
 
     name: str
     events: Sequence[Interaction]
@@ -51,11 +51,11 @@ def from_topics(
 
 
 def catalogue_texts(items: Path | None, items_columns: str | None) -> dict[str, str]:
-    """Return item id → title and category of a catalogue's file; raises ConfigError."""
+    """Return item id → all that is written of it in a catalogue's file; raises ConfigError."""
     from stream_rec.backtest.catalogue import parse_items_columns, read_catalogue
 
     catalogue = read_catalogue(items, parse_items_columns(items_columns)) if items else []
-    return {item.item_id: " ".join(filter(None, (item.title, item.category))) for item in catalogue}
+    return {item.item_id: item.words() for item in catalogue}
 
 
 def since_of(text: str | None) -> float | None:

@@ -111,7 +111,7 @@ def train(
     events
         The whole log, oldest first.
     texts
-        item id → title and category; the items named here are the catalogue, with those of the events and of the
+        item id → what is written of it; the items named here are the catalogue, with those of the events and of the
         version that the run goes on from.
 
     Raises

@@ -11,6 +11,7 @@ import pytest
 
 from stream_rec.backtest.catalogue import CatalogueItem, load_catalogue, parse_items_columns, read_catalogue
 from stream_rec.backtest.run import BacktestRequest, run_backtest
+from stream_rec.core import wire
 from stream_rec.core.presets import PRESETS
 from stream_rec.core.state.items import ItemTable
 from stream_rec.errors import ConfigError
@@ -37,6 +38,21 @@ def written(path: Path, text: str, packed: bool = False) -> Path:
 @pytest.mark.parametrize("text", [CANONICAL, CANONICAL.replace(",", ";"), JSONL])
 def test_the_same_items_whatever_the_packing(file: Path, text: str, packed: bool) -> None:
     assert read_catalogue(written(file, text, packed)) == ITEMS
+
+
+def test_an_optional_text_joins_what_models_read_as_it_does_on_the_topic(file: Path) -> None:
+    (item,) = read_catalogue(written(file, "item_id,title,text,category\nmug,Red mug,Holds a pint.,Kitchen\n"))
+    assert item == CatalogueItem("mug", "Red mug", "Kitchen", None, "Holds a pint.")
+    for title, category, text in (
+        (None, None, None), (None, None, "a"), ("a", None, "b"), ("Red mug", "Kitchen", "Holds a pint."),
+    ):  # fmt: skip
+        sent = wire.CatalogueItem("mug", title, category, text=text)
+        assert CatalogueItem("mug", title, category, None, text).words() == sent.words()
+    (renamed,) = read_catalogue(file, parse_items_columns("item_id=item_id,title=title,text=title+text"))
+    assert renamed.words() == "Red mug Kitchen Red mug Holds a pint."
+    items = ItemTable(PRESETS["clicks"])
+    load_catalogue([item], items)
+    assert int(items.texts.arrays().weights[0].astype(bool).sum()) == 3, "ranked by title and category, as in a worker"
 
 
 def test_foreign_columns_and_several_in_one_field(file: Path) -> None:

@@ -246,6 +246,7 @@ class Metrics:
         if stats.read:
             self.add("rounds")
             cast(Histogram, self._metrics["round_events"]).observe(stats.read)
+            self.put("linear_serves", float(stats.linear_serves))
         for outcome, n in (("applied", stats.applied), ("duplicate", stats.duplicates), ("dead", stats.dead)):
             self.add("events", n, outcome=outcome)
         self._add_each("events_applied", "kind", stats.by_kind)
@@ -270,7 +271,6 @@ class Metrics:
         self.add("embed_seconds", stats.embed_seconds)
         self.add("gradient_bytes", stats.gradient_bytes)
         self.add("gradients_dropped", stats.gradients_dropped)
-        self.put("linear_serves", float(stats.linear_serves))
         self.add("coalesced_looks", stats.coalesced_looks)
         self.add("coalesced_hits", stats.coalesced_hits)
 

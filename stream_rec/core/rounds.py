@@ -71,7 +71,9 @@ class RoundStats:
     reciprocal_ranks: float = 0.0
     popular_hits: int = 0  # the same looks against popularity's top 20
     popular_reciprocal_ranks: float = 0.0
-    arm_looks: Counter[str] = field(default_factory=Counter)  # the same looks by `core/arms.py`, while a model serves
+    arm_looks: Counter[str] = field(
+        default_factory=Counter
+    )  # ... into lists published since a model serves, by `core/arms.py`
     arm_hits: Counter[str] = field(default_factory=Counter)
     arm_reciprocal_ranks: dict[str, float] = field(default_factory=dict)
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart
@@ -83,7 +85,7 @@ class RoundStats:
     embed_seconds: float = 0.0  # ... which took so long, with the search of the catalogue
     gradient_bytes: int = 0  # of the frames: factors and ranker
     gradients_dropped: int = 0  # not finite: learned from by nobody
-    linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion
+    linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion; said where events were read
     unsold_listed: int = 0  # items nobody had yet in the published lists
     lines: int = 0  # a sample of the item lines of users with a history, for the drift detectors (`looks.describe`)
     session_starts: int = 0  # ... that came with an event which began a session

@@ -99,8 +99,10 @@ def test_what_was_not_measured_of_a_version_is_no_number(
 
 def test_a_sweep_is_not_counted_as_a_round() -> None:
     metrics = Metrics()
+    metrics.round_done(RoundStats(read=1, lists=1, linear_serves=True))
     metrics.round_done(RoundStats(lists=3))
-    assert (value(metrics, "rounds_total"), value(metrics, "lists_total")) == (0, 3)
+    assert (value(metrics, "rounds_total"), value(metrics, "lists_total")) == (1, 4)
+    assert value(metrics, "linear_serves") == 1.0, "a sweep does not say who orders the lists"
 
 
 def test_the_bulk_histogram_equals_one_filled_value_by_value() -> None:

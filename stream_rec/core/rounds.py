@@ -71,9 +71,8 @@ class RoundStats:
     reciprocal_ranks: float = 0.0
     popular_hits: int = 0  # the same looks against popularity's top 20
     popular_reciprocal_ranks: float = 0.0
-    arm_looks: Counter[str] = field(
-        default_factory=Counter
-    )  # ... into lists published since a model serves, by `core/arms.py`
+    # looks into lists published since a model serves, by `core/arms.py`
+    arm_looks: Counter[str] = field(default_factory=Counter)
     arm_hits: Counter[str] = field(default_factory=Counter)
     arm_reciprocal_ranks: dict[str, float] = field(default_factory=dict)
     coalesced_looks: int = 0  # looks whose user already had an event in this round: counted apart

@@ -147,10 +147,13 @@ class Publisher:
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms, helped)
         return PublishedList(partition, state.key, value)
 
-    def take_unsold(self) -> int:
-        """Return how many items nobody had yet the lists show that were published since the last call."""
-        listed, self._unsold_listed = self._unsold_listed, 0
-        return listed
+    def end_round(self, stats: RoundStats) -> None:
+        """Count the items nobody had yet in the lists published since the last call, and learn from their number.
+
+        `stats` is changed.
+        """
+        stats.unsold_listed, self._unsold_listed = self._unsold_listed, 0
+        self._recommender.exposure.settle()
 
     def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[tuple[UserView, Cold]]:
         """Return the views with what the sequence model makes of those it is to help, and its items of few events."""

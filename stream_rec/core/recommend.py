@@ -161,7 +161,7 @@ class Recommender:
         new, context, unsold = NOTHING, 0, -1
         if len(cold.rows):
             new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
-            context, unsold = context_of(user), self._unsold(ranked.rows, cold) if linear else -1
+            context, unsold = context_of(user), self._unsold(ranked.rows, cold)
         clear_exclusions(self._scratch, excluded)
         return Recommendation(ranked, because, new, context, unsold)
 
@@ -243,8 +243,8 @@ class Recommender:
 
     @property
     def _exposing(self) -> bool:
-        """Whether items nobody had yet may be in lists: only where what is learned online orders them."""
-        return self.exposure.target > 0.0 and self._pinned is None and self.mix is None
+        """Whether items nobody had yet may be in lists: only where weights learned online order them, and alone."""
+        return self.exposure.target > 0.0 and self.linear and self._pinned is None and self.mix is None
 
     def _boost(self, user: UserView, linear: bool) -> float:
         return self.exposure.boosts[context_of(user)] if linear and self._exposing else 0.0

@@ -16,7 +16,7 @@ from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import NO_ROWS, Cold, UserView
+from stream_rec.core.types import NO_ROWS, Cold, Float32Array, UserView
 from stream_rec.core.wire import RecommendationList, decode_list
 from tests.twins.content import content_scores, content_votes, may_be_the_reason
 from tests.twins.plane_shop import SMALL, PlaneShop
@@ -184,12 +184,56 @@ def test_what_is_published_of_a_look_is_what_is_published(seed: int) -> None:
     items = shop(seed)
     recommender = with_texts(items, seed)
     for context in range(2):
-        recommender.exposure.set(context, 1.5)
+        recommender.exposure.set(context, 1.5, 0.7)
     user, cold = ready(recommender, some_user(seed, items))
     orders = recommender.look(user, NO_ROWS, cold)
     made = recommender.recommend(user, NO_ROWS, cold=cold)
     assert recommender.served(orders).tolist() == made.ranked.rows.tolist()
     assert (np.diff(made.ranked.scores) <= 0).all()
+
+
+class Reversed:
+    """A second stage that knows better than the first, in every list."""
+
+    def rerank(self, features: Float32Array, linear: Float32Array) -> Float32Array:
+        return np.linspace(0.0, 3.0, len(linear), dtype=np.float32)
+
+    def learn(self, features: Float32Array, linear: Float32Array, target_place: int, event_ms: int) -> None: ...
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("second", [None, Reversed()])
+def test_brought_in_is_who_is_listed_only_for_the_lift(seed: int, second: Reversed | None) -> None:
+    """And of items of some events only; nothing but what content proposes is lifted, by the boost of its kind."""
+    items = shop(seed)
+    recommender = with_texts(items, seed)
+    recommender.second = second
+    user, cold = ready(recommender, some_user(seed, items))
+    counts, proposed, brought = items.event_count, set(cold.rows.tolist()), 0
+    for boost, few in ((0.0, 0.5), (2.0, 0.0), (2.0, 0.5), (0.0, 2.0)):
+        for context in range(2):
+            recommender.exposure.set(context, boost, few)
+        orders, made = recommender.look(user, NO_ROWS, cold), recommender.recommend(user, NO_ROWS, cold=cold)
+        rows = orders.best.rows.tolist()
+        scores = orders.best.scores if second is None else second.rerank(np.empty(0), orders.second.linear)
+        lifts = [0.0 if row not in proposed else boost if counts[row] == 0 else few for row in rows]
+        np.testing.assert_array_equal(orders.lifts, lifts)
+        plain = [row for _, row in sorted(zip(-scores, rows, strict=True), key=lambda one: one[0])][:20]
+        expected = [row for row in made.ranked.rows.tolist() if counts[row] and row in proposed and row not in plain]
+        assert made.brought == (len(expected) if few else 0)
+        brought += made.brought
+    assert brought > 0
+
+
+def test_a_user_without_proposals_is_lifted_nothing() -> None:
+    """So lists made without the model, of users who are not to have it, are as if there were none."""
+    items = shop(2)
+    recommender, user = with_texts(items, 2), some_user(2, items)
+    without = recommender.recommend(user, NO_ROWS).ranked.rows.tolist()
+    for context in range(2):
+        recommender.exposure.set(context, 8.0, 2.0)
+    made = recommender.recommend(user, NO_ROWS)
+    assert (made.ranked.rows.tolist(), made.unsold, made.brought) == (without, -1, -1)
 
 
 def test_who_has_no_item_with_a_text_gets_none() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_rec.core.compiled import from_python
-from stream_rec.core.exposure import LEAST, MOST, MOST_STEP, RATE, Exposure, share_of_boost
+from stream_rec.core.exposure import LEAST, MOST, MOST_FEW, MOST_STEP, RATE, Exposure, lift_of
 
 CONTINUE, VISIT = range(2)
 
@@ -20,7 +20,7 @@ def means(exposure: Exposure, context: int, rounds: int, per_list: float, size: 
     for number in range(rounds):
         unsold = np.minimum(20, rng.poisson(per_list * np.exp(exposure.boosts[context]), size))
         for one in unsold.tolist():
-            exposure.note(context, one)
+            exposure.note(context, one, -1)
         exposure.settle()
         shown[number] = unsold.mean()
     return shown
@@ -56,18 +56,18 @@ def test_rounds_of_any_size_come_to_the_target_and_stay_there(size: int, per_lis
 
 def test_a_round_of_one_list_moves_as_far_as_ever_and_one_of_many_no_further_than_it_can_see() -> None:
     exposure = Exposure(0.25)
-    exposure.note(CONTINUE, 1)
+    exposure.note(CONTINUE, 1, -1)
     exposure.settle()
     assert exposure.boosts[CONTINUE] == pytest.approx(RATE * (1 - 1 / 0.25))
     exposure.settle()
     assert exposure.boosts[CONTINUE] == pytest.approx(RATE * (1 - 1 / 0.25))  # nothing new has been seen
     for _ in range(1000):
-        exposure.note(VISIT, 0)
+        exposure.note(VISIT, 0, -1)
     assert exposure.boosts[VISIT] == 0.0
     exposure.settle()
     assert exposure.boosts[VISIT] == MOST_STEP
     for _ in range(1000):
-        exposure.note(VISIT, 20)
+        exposure.note(VISIT, 20, -1)
     exposure.settle()
     assert exposure.boosts[VISIT] == 0.0
 
@@ -88,19 +88,48 @@ def test_visits_have_a_boost_of_their_own() -> None:
 def test_what_cannot_be_reached_is_not_forced() -> None:
     exposure = Exposure(0.25)
     for _ in range(10_000):
-        exposure.note(CONTINUE, 0)
-        exposure.note(VISIT, 20)
+        exposure.note(CONTINUE, 0, -1)
+        exposure.note(VISIT, 20, -1)
         exposure.settle()
     assert list(exposure.boosts) == [MOST, LEAST]
 
 
 def test_switched_off_it_stays_at_nothing() -> None:
     exposure = Exposure(0.0)
-    exposure.note(CONTINUE, 3)
+    exposure.note(CONTINUE, 3, 3)
     exposure.settle()
+    assert list(exposure.boosts) == list(exposure.few_boosts) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [1, 64, 1000])
+@pytest.mark.parametrize("per_list", [0.001, 0.02, 0.2])
+def test_few_events_bring_in_as_many_as_the_target_where_two_logits_are_enough(size: int, per_list: float) -> None:
+    """Lists that show `per_list` · (e^2f − 1) items only for their lift, as the dumps of three shops do, roughly."""
+    exposure, rng, late = Exposure(0.25), np.random.default_rng(size), []
+    rounds = max(400, 12_000 // size)
+    for number in range(rounds):
+        expected = per_list * np.expm1(2 * exposure.few_boosts[CONTINUE])
+        brought = np.minimum(20, rng.poisson(expected, size))
+        for one in brought.tolist():
+            exposure.note(CONTINUE, -1, one)
+        exposure.settle()
+        late += [brought.mean()] if number >= rounds // 2 else []
+    most = per_list * np.expm1(2 * MOST_FEW)
+    assert np.mean(late) == pytest.approx(min(0.25, most), rel=0.2)
+    assert (exposure.few_boosts[CONTINUE] > MOST_FEW - 0.1) == (most < 0.25)
     assert list(exposure.boosts) == [0.0, 0.0]
 
 
-def test_the_fewer_events_the_larger_the_part() -> None:
-    part = from_python(share_of_boost)
-    assert [part(events) for events in (0, 1, 4, 5, 19, 20, 1000)] == [1.0, 0.5, 0.5, 0.25, 0.25, 0.0, 0.0]
+def test_the_two_kinds_have_a_boost_each_and_few_events_never_lose_by_it() -> None:
+    exposure = Exposure(0.25)
+    for _ in range(100):
+        exposure.note(CONTINUE, 0, 20)
+        exposure.note(VISIT, 20, 0)
+        exposure.settle()
+    assert exposure.boosts[CONTINUE] > 0.0 > exposure.boosts[VISIT]
+    assert exposure.few_boosts[CONTINUE] == 0.0 < exposure.few_boosts[VISIT]
+
+
+def test_what_has_no_event_is_lifted_by_one_boost_and_what_has_few_by_the_other() -> None:
+    lift = from_python(lift_of)
+    assert [lift(events, 3.0, 1.0) for events in (0, 1, 4, 5, 19, 20, 1000)] == [3.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]

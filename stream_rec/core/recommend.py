@@ -155,7 +155,7 @@ class Recommender:
                 features = second_figures(address, *user, best[:m], scores[:m])
                 again, lifts = second.rerank(features, scores[:m].astype(np.float32)), found[LIFT, :m]
                 ordered, scores = _order(np.append(again + lifts, scores[m:]), m)
-                if boosts != NO_BOOSTS:
+                if boosts[1] > 0.0:
                     brought = brought_by_second(address, best[:m], again, lifts, ordered[: self.list_size])
                 best = best[ordered]
             if len(vector):

@@ -24,9 +24,10 @@ _CALLS = 1024
 class ColdItems:
     """The pool, and the nearest of it for users.
 
-    New items enter it at once, others every 1,024 calls. With more than `most_cold` cold items half of the places are
-    for those without an event and half for the others, and what one group leaves the other takes; those with the fewest
-    events are in it, and of equal ones the newest. Who has sold or gone out of stock since is passed over at once.
+    New items enter it at once, others every 1,024 calls. With more than `most_cold` cold items a quarter of the places
+    is for those with some events and the rest for those without, who have nothing but their texts; what one group
+    leaves the other takes. Those with the fewest events are in it, and of equal ones the newest. Who has sold or gone
+    out of stock since is passed over at once.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class ColdItems:
         rows, counts = rows[cold], counts[cold]
         if len(rows) > most:
             rows, unsold = rows[np.lexsort((-rows, counts))], int(np.count_nonzero(counts == 0))
-            few = min(len(rows) - unsold, max(most // 2, most - unsold))
+            few = min(len(rows) - unsold, max(most // 4, most - unsold))
             rows = np.sort(np.concatenate((rows[: most - few], rows[unsold : unsold + few])))
         self.rows = rows
         self._pool: Int16Array = content.numbers[rows].astype(np.int16)

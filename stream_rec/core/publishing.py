@@ -66,7 +66,7 @@ class Publisher:
         self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
         self._gaps = 0
-        self._unsold_listed = self._few_brought = 0
+        self._unsold_listed = self._unsold_lists = self._few_brought = 0
 
     def note_gap(self, gap_ms: int) -> None:
         """Note how long after a user's last event the next one of the same session came."""
@@ -142,6 +142,7 @@ class Publisher:
         _, _, _, context, unsold, brought = recommendation
         self._recommender.exposure.note(context, unsold, brought)
         self._unsold_listed += max(unsold, 0)
+        self._unsold_lists += unsold >= 0
         self._few_brought += max(brought, 0)
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         helped = self.arm(state) == WITH
@@ -153,8 +154,9 @@ class Publisher:
 
         `stats` is changed.
         """
-        stats.unsold_listed, stats.few_brought = self._unsold_listed, self._few_brought
-        self._unsold_listed = self._few_brought = 0
+        stats.unsold_listed, stats.unsold_lists = self._unsold_listed, self._unsold_lists
+        stats.few_brought = self._few_brought
+        self._unsold_listed = self._unsold_lists = self._few_brought = 0
         self._recommender.exposure.settle()
 
     def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[tuple[UserView, Cold]]:

@@ -22,8 +22,10 @@ from stream_rec.core.compiled import inner
 from stream_rec.core.features import CONTEXTS
 
 RATE = 0.006
-MOST_STEP = 0.25
-"""Bound of a round's step, and of how far b moves in it: an e-fold response converges for any below 2."""
+MOST_STEP, MOST_FALL = 0.25, 1.0
+"""Bounds of a round's step, and of how far b falls in it. An e-fold response converges for any step below 2, and never
+overshoots with these. A tighter bound of the fall would cut off what lists with several count: the mean would lie above
+the target."""
 
 LEAST, MOST = -8.0, 8.0
 """Bounds of b: a shop that cannot reach the target is not to be turned upside down."""
@@ -65,7 +67,7 @@ class Feedback:
         for context, (lists, shown) in enumerate(zip(self._lists, self._shown, strict=True)):
             if lists and self._target > 0.0:
                 move = min(RATE * lists, MOST_STEP) * (1.0 - shown / lists / self._target)
-                self.set(context, self.levels[context] + max(move, -MOST_STEP))
+                self.set(context, self.levels[context] + max(move, -MOST_FALL))
             self._lists[context] = self._shown[context] = 0
 
     def set(self, context: int, level: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_rec.core.compiled import from_python
-from stream_rec.core.exposure import LEAST, MOST, MOST_FEW, MOST_STEP, RATE, Exposure, lift_of
+from stream_rec.core.exposure import LEAST, MOST, MOST_FALL, MOST_FEW, MOST_STEP, RATE, Exposure, lift_of
 
 CONTINUE, VISIT = range(2)
 
@@ -69,7 +69,7 @@ def test_a_round_of_one_list_moves_as_far_as_ever_and_one_of_many_no_further_tha
     for _ in range(1000):
         exposure.note(VISIT, 20, -1)
     exposure.settle()
-    assert exposure.boosts[VISIT] == 0.0
+    assert exposure.boosts[VISIT] == MOST_STEP - MOST_FALL
 
 
 def test_it_follows_a_catalogue_that_changes() -> None:

@@ -116,6 +116,8 @@ METRICS = (
         "What such items' scores are raised by, by context: continue, visit; it holds their number at its target.",
         ("context",),
     ),
+    MetricSpec("few_brought", "counter", "Items with 1 to 19 events in the lists published only for their boost."),
+    MetricSpec("exposure_few_boost", "gauge", "What such items' scores are raised by, by context.", ("context",)),
     MetricSpec("deltas_applied", "counter", "Item-delta frames applied to owned shards."),
     MetricSpec("delta_seconds", "counter", "Time spent applying item-delta frames."),
     MetricSpec("flush_bytes", "counter", "Bytes of item rows flushed to item-rows."),
@@ -195,7 +197,7 @@ class Metrics:
         self.put("sequence_model", 0.0, version="none")
         for name in ("sequence_data_age_seconds", "sequence_agreement"):
             self.put(name, math.nan)
-        self.put_boosts([0.0] * len(CONTEXTS))
+        self.put_boosts([0.0] * len(CONTEXTS), [0.0] * len(CONTEXTS))
         for ranker in ("linear_top", "network_top", "forest_top"):
             self.put("ranker_reciprocal_rank", 0.0, ranker=ranker)
         for name in ("model_looks", "model_hits", "model_reciprocal_ranks"):
@@ -228,10 +230,11 @@ class Metrics:
         gauge = cast(Gauge, self._metrics[name])
         (gauge.labels(**labels) if labels else gauge).set(value)
 
-    def put_boosts(self, boosts: Sequence[float]) -> None:
-        """Set what unsold items' scores are raised by, in each context."""
-        for context, boost in zip(CONTEXTS, boosts, strict=True):
+    def put_boosts(self, boosts: Sequence[float], few_boosts: Sequence[float]) -> None:
+        """Set what scores of items without an event, and with few, are raised by, in each context."""
+        for context, boost, few in zip(CONTEXTS, boosts, few_boosts, strict=True):
             self.put("exposure_boost", boost, context=context)
+            self.put("exposure_few_boost", few, context=context)
 
     def clear(self, name: str) -> None:
         """Forget all labelled children of a gauge (partitions that went away)."""
@@ -256,6 +259,7 @@ class Metrics:
         self.add("lists", stats.lists)
         self.add("refreshed_lists", stats.refreshed)
         self.add("unsold_listed", stats.unsold_listed)
+        self.add("few_brought", stats.few_brought)
         self.add("looks", stats.looks)
         self.add("hits", stats.hits, list="served")
         self.add("hits", stats.popular_hits, list="popular")

@@ -134,12 +134,17 @@ class Backtest:
             on_lists(result, records)
 
     def exposure(self) -> dict[str, Any]:
-        """Return how many items nobody had yet were to be in a list, how many were while a model served, and b."""
+        """Return how many items nobody had yet were to be in a list, how many were where there could be one, and b.
+
+        Also how many items of few events were brought into a list, and f.
+        """
         exposure = self._user_plane.exposure
         return {
             "target": exposure.target,
-            "published": self.stats.unsold_listed / max(1, self._lists_by_model),
+            "published": self.stats.unsold_listed / max(1, self.stats.unsold_lists),
             "boosts": list(exposure.boosts),
+            "brought": self.stats.few_brought / max(1, self._lists_by_model),
+            "few_boosts": list(exposure.few_boosts),
         }
 
     def freeze(self, observer: Observer) -> None:
@@ -197,6 +202,8 @@ class Backtest:
         self.stats.arm_looks += result.stats.arm_looks
         self.stats.arm_hits += result.stats.arm_hits
         self.stats.unsold_listed += result.stats.unsold_listed
+        self.stats.unsold_lists += result.stats.unsold_lists
+        self.stats.few_brought += result.stats.few_brought
         self._lists_by_model += result.stats.lists if self._user_plane.sequence is not None else 0
 
     def _apply_next_frame(self) -> None:

@@ -47,7 +47,8 @@ def table_of_model(model: dict[str, Any]) -> Table:
     table.caption += (
         f"\nnew items beside the list: HR@5 {mean} [{low}, {high}] on {new['n']:,} events of items nobody had yet, "
         f"a random order of them {new['random']:.3f}\n"
-        f"in the list: {exposure['published']:.3f} such items per list published, {exposure['target']:g} wanted"
+        f"in the list: {exposure['published']:.3f} such items per list that could show one, "
+        f"{exposure['target']:g} wanted; {exposure['brought']:.3f} items of 1 to 19 events only for their boost"
     )
     return table
 

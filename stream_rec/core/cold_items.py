@@ -24,8 +24,10 @@ _CALLS = 1024
 class ColdItems:
     """The pool, and the nearest of it for users.
 
-    New items enter it at once, others every 1,024 calls: with more than `most_cold` cold items those with the fewest
-    events are in it, and of equal ones the newest. Who has sold or gone out of stock since is passed over at once.
+    New items enter it at once, others every 1,024 calls. With more than `most_cold` cold items a quarter of the places
+    is for those with some events and the rest for those without, who have nothing but their texts; what one group
+    leaves the other takes. Those with the fewest events are in it, and of equal ones the newest. Who has sold or gone
+    out of stock since is passed over at once.
 
     Attributes
     ----------
@@ -71,10 +73,6 @@ class ColdItems:
             for found, score, order, n in zip(out, scores, orders, counts, strict=True)
         ]
 
-    def has_text(self, row: int) -> bool:
-        """Return whether a row has a content vector."""
-        return bool(self._content.scale[row] > 0)
-
     def _choose(self, rows: Int32Array) -> None:
         """Make the pool from some rows."""
         items, content, most = self._items, self._content, self._params.most_cold
@@ -83,7 +81,9 @@ class ColdItems:
         cold &= items.unavailable[rows] == 0
         rows, counts = rows[cold], counts[cold]
         if len(rows) > most:
-            rows = np.sort(rows[np.lexsort((-rows, counts))[:most]])
+            rows, unsold = rows[np.lexsort((-rows, counts))], int(np.count_nonzero(counts == 0))
+            few = min(len(rows) - unsold, max(most // 4, most - unsold))
+            rows = np.sort(np.concatenate((rows[: most - few], rows[unsold : unsold + few])))
         self.rows = rows
         self._pool: Int16Array = content.numbers[rows].astype(np.int16)
         self._pool_scale: Float32Array = content.scale[rows]

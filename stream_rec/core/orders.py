@@ -27,7 +27,8 @@ class Recommendation(NamedTuple):
     """One list; `because` int32[n]: the history row that spoke most for each ranked row, -1 where none did.
 
     `new`: items nobody had yet, none of which is in the list. `context` is the row of `CONTEXTS` the list is for;
-    `unsold`: how many such items the list itself shows, -1 where it could not show any.
+    `unsold`: how many such items the list itself shows, and `brought`: how many with few events that are there only for
+    their lift; -1 where it could not show any.
     """
 
     ranked: Ranked
@@ -35,6 +36,7 @@ class Recommendation(NamedTuple):
     new: Listing = NOTHING
     context: int = 0
     unsold: int = -1
+    brought: int = -1
 
 
 class SecondLook(NamedTuple):

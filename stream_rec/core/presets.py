@@ -90,7 +90,7 @@ class ContentParams:
     other_session: float = 0.5  # weight of those of another session
     unsold: int = 20  # candidates without an event
     few: int = 20  # candidates with 1 to 19
-    most_cold: int = 500  # items the candidates are chosen from: those with the fewest events, then the newest
+    most_cold: int = 500  # items the candidates are chosen from, at least a quarter of them with events
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Publisher:
         self._embedded, self._embed_seconds = 0, 0.0
         self._log_gap = 0.0
         self._gaps = 0
-        self._unsold_listed = 0
+        self._unsold_listed = self._unsold_lists = self._few_brought = 0
 
     def note_gap(self, gap_ms: int) -> None:
         """Note how long after a user's last event the next one of the same session came."""
@@ -151,19 +151,26 @@ class Publisher:
         list_id: str,
         now_ms: int | None,
     ) -> PublishedList:
-        """Remember the list in `state`, and how many unsold items it shows; return it encoded."""
-        if recommendation.unsold >= 0:
-            self._recommender.exposure.note(recommendation.context, recommendation.unsold)
-            self._unsold_listed += recommendation.unsold
+        """Remember the list in `state`, and how many items of few events it shows; return it encoded."""
+        _, _, _, context, unsold, brought = recommendation
+        self._recommender.exposure.note(context, unsold, brought)
+        self._unsold_listed += max(unsold, 0)
+        self._unsold_lists += unsold >= 0
+        self._few_brought += max(brought, 0)
         state.publish(self._items.hashes[recommendation.ranked.rows], state.as_of_ms if now_ms is None else now_ms)
         helped = self.arm(state) == WITH
         value = self._encoder.encode(state.user_id, recommendation, trigger, list_id, state.as_of_ms, now_ms, helped)
         return PublishedList(partition, state.key, value)
 
-    def take_unsold(self) -> int:
-        """Return how many items nobody had yet the lists show that were published since the last call."""
-        listed, self._unsold_listed = self._unsold_listed, 0
-        return listed
+    def end_round(self, stats: RoundStats) -> None:
+        """Count the items of few events in the lists published since the last call, and learn from their number.
+
+        `stats` is changed.
+        """
+        stats.unsold_listed, stats.unsold_lists = self._unsold_listed, self._unsold_lists
+        stats.few_brought = self._few_brought
+        self._unsold_listed = self._unsold_lists = self._few_brought = 0
+        self._recommender.exposure.settle()
 
     def _completed(self, states: Sequence[UserState], users: list[UserView]) -> list[tuple[UserView, Cold]]:
         """Return the views with what the sequence model makes of those it is to help, and its items of few events."""

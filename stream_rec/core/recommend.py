@@ -24,6 +24,7 @@ from stream_rec.core.ranking.list_kernels import (
     SCORE,
     SOURCE,
     best_places,
+    brought_by_second,
     context_of,
     explain_list,
     rank_candidates,
@@ -44,9 +45,12 @@ from stream_rec.core.types import (
     Float32Array,
     Float64Array,
     Int32Array,
+    Int64Array,
     Ranked,
     UserView,
 )
+
+NO_BOOSTS = (0.0, 0.0)
 
 
 class Recommender:
@@ -139,7 +143,8 @@ class Recommender:
         final = second is None and not len(vector)
         k = self.list_size if final else max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
-        _, n = rank_candidates(address, *user, linear, theta, self._boost(user, linear), final, listed, found)
+        boosts = self._boosts(user, cold)
+        _, n, brought = rank_candidates(address, *user, linear, theta, *boosts, final, listed, found)
         scores = found[SCORE, :n]
         if n < k:
             listed = listed[:, :n].copy()
@@ -148,8 +153,11 @@ class Recommender:
             if second is not None and n:
                 m = min(n, MAX_CANDIDATES)
                 features = second_figures(address, *user, best[:m], scores[:m])
-                again = second.rerank(features, scores[:m].astype(np.float32)) + found[LIFT, :m]
-                best, scores = _reordered(best, np.append(again, scores[m:]), m)
+                again, lifts = second.rerank(features, scores[:m].astype(np.float32)), found[LIFT, :m]
+                ordered, scores = _order(np.append(again + lifts, scores[m:]), m)
+                if boosts[1] > 0.0:
+                    brought = brought_by_second(address, best[:m], again, lifts, ordered[: self.list_size])
+                best = best[ordered]
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
                 best = best[order]
@@ -158,20 +166,20 @@ class Recommender:
             listed[PLACE] = best
             explain_list(address, *user, linear, theta, listed)
         ranked, because = Ranked(listed[ROW], scores, listed[SOURCE]), listed[BECAUSE]
-        new, context, unsold = NOTHING, 0, -1
+        new, shown = NOTHING, (0, -1, -1)
         if len(cold.rows):
             new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
-            context, unsold = context_of(user), self._unsold(ranked.rows, cold) if linear else -1
+            shown = context_of(user), *self._shown(ranked.rows, brought, cold)
         clear_exclusions(self._scratch, excluded)
-        return Recommendation(ranked, because, new, context, unsold)
+        return Recommendation(ranked, because, new, *shown)
 
     def look(self, user: UserView, excluded: Int32Array, cold: Cold = NONE_COLD) -> Orders:
         """Return the evidence and what every ranker makes of it; nothing is changed."""
         address, (vector, user) = self._prepared(excluded, cold), self._apart(user)
         context, k = context_of(user), max(self.list_size, MAX_CANDIDATES)
         listed, found = np.empty((4, k), np.int32), np.empty((2, k))
-        n, m = rank_candidates(
-            address, *user, True, self.items.ranker.serving, self._boost(user, True), False, listed, found
+        n, m, _ = rank_candidates(
+            address, *user, True, self.items.ranker.serving, *self._boosts(user, cold), False, listed, found
         )  # fmt: skip
         (scores, lifts), best, second = found[:, :m], listed[PLACE, :m], None
         if self.second is not None and m:
@@ -195,14 +203,13 @@ class Recommender:
             scores = linear_scores(evidence.features, len(evidence.rows), self.pinned)
             places = best_places(scores, max(self.list_size, MAX_CANDIDATES))
             return Blend(evidence.rows[places], scores[places])
-        every = np.arange(len(best.rows), dtype=np.int32)
         if self.second is None or second is None:
             if not lifts.any():
                 return best
-            order, scores = _reordered(every, best.scores + lifts, len(every))
+            order, scores = _order(best.scores + lifts, len(best.rows))
         else:
             again = self.second.rerank(second.features, second.linear) + lifts[: len(second.linear)]
-            order, scores = _reordered(every, np.append(again, best.scores[len(again) :]), len(again))
+            order, scores = _order(np.append(again, best.scores[len(again) :]), len(again))
         return Blend(best.rows[order], scores)
 
     def plain(self, orders: Orders, blend: Blend) -> Int32Array:
@@ -231,7 +238,7 @@ class Recommender:
         """Return the evidence alone, as `look` has it; nothing is changed."""
         address, (_, user) = self._prepared(excluded, cold), self._apart(user)
         none, nothing = np.empty((4, 0), np.int32), np.empty((2, 0))
-        n, _ = rank_candidates(address, *user, True, self.items.ranker.serving, 0.0, False, none, nothing)
+        n, _, _ = rank_candidates(address, *user, True, self.items.ranker.serving, *NO_BOOSTS, False, none, nothing)
         clear_exclusions(self._scratch, excluded)
         return copy_of(self._workspace, n)
 
@@ -243,17 +250,23 @@ class Recommender:
 
     @property
     def _exposing(self) -> bool:
-        """Whether items nobody had yet may be in lists: only where what is learned online orders them."""
-        return self.exposure.target > 0.0 and self._pinned is None and self.mix is None
+        """Whether items nobody had yet may be in lists: only where weights learned online order them, and alone."""
+        return self.exposure.target > 0.0 and self.linear and self._pinned is None and self.mix is None
 
-    def _boost(self, user: UserView, linear: bool) -> float:
-        return self.exposure.boosts[context_of(user)] if linear and self._exposing else 0.0
+    def _boosts(self, user: UserView, cold: Cold) -> tuple[float, float]:
+        """Return what is added for no event and for few, where content proposes anything."""
+        if not (len(cold.rows) and self._exposing):
+            return NO_BOOSTS
+        context = context_of(user)
+        return self.exposure.boosts[context], self.exposure.few_boosts[context]
 
-    def _unsold(self, rows: Int32Array, cold: Cold) -> int:
-        """Return how many of `rows` nobody had yet; -1 where there could have been none."""
-        if not (self._exposing and cold.unsold.any()):
-            return -1
-        return int(np.count_nonzero(self.items.event_count[rows] == 0))
+    def _shown(self, rows: Int32Array, brought: int, cold: Cold) -> tuple[int, int]:
+        """Return how many of `rows` nobody had yet, and how many others were brought in; -1 where it could be none."""
+        if not self._exposing:
+            return -1, -1
+        unsold = int(np.count_nonzero(cold.unsold))
+        listed = int(np.count_nonzero(self.items.event_count[rows] == 0)) if unsold else -1
+        return listed, brought if unsold < len(cold.rows) else -1
 
     def _prepared(self, excluded: Int32Array, cold: Cold) -> int:
         """Keep out the excluded rows, hand over what content proposes; return the address of the list block."""
@@ -280,7 +293,7 @@ class Recommender:
         return rows[: self.list_size]
 
 
-def _reordered(places: Int32Array, scores: npt.NDArray[np.floating[Any]], m: int) -> tuple[Int32Array, Float64Array]:
-    """Return the places: the first m by new scores, best first, ties in their order, then the others as they were."""
+def _order(scores: npt.NDArray[np.floating[Any]], m: int) -> tuple[Int64Array, Float64Array]:
+    """Return an order and its scores: the first m best first, ties as they stood, then the others as they were."""
     order = np.concatenate((np.argsort(-scores[:m], kind="stable"), np.arange(m, len(scores))))
-    return places[order], scores[order].astype(np.float64)
+    return order, scores[order].astype(np.float64)

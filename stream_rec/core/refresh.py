@@ -60,5 +60,5 @@ class Refresher:
             result.lists.append(self._publisher.publish(partition, state, ranked, None, list_id, now_ms))
             result.puts.setdefault(partition, []).extend(puts_of(state))
         result.stats.lists = result.stats.refreshed = len(stale)
-        result.stats.unsold_listed = self._publisher.take_unsold()
+        self._publisher.end_round(result.stats)
         return Refreshed(result, keys[-1] if len(keys) == limit else None)

@@ -86,6 +86,8 @@ class RoundStats:
     gradients_dropped: int = 0  # not finite: learned from by nobody
     linear_serves: bool = False  # whether the linear ranker orders the lists, or fusion; said where events were read
     unsold_listed: int = 0  # items nobody had yet in the published lists
+    unsold_lists: int = 0  # lists that could show one
+    few_brought: int = 0  # items with few events that are in them only for their lift
     lines: int = 0  # a sample of the item lines of users with a history, for the drift detectors (`looks.describe`)
     session_starts: int = 0  # ... that came with an event which began a session
     repeats: int = 0  # ... whose item the user had before

@@ -87,7 +87,7 @@ class Sweeper:
         if partition == self._visitor_partition:
             self._publish_for_visitors(stream_ms, now_ms, result)
         result.stats.lists = len(result.lists)
-        result.stats.unsold_listed = self._publisher.take_unsold()
+        self._publisher.end_round(result.stats)
         return result
 
     def forget(self, partition: int) -> None:

@@ -287,7 +287,7 @@ class UserPlane:
             state.session_deadline_ms = state.last_event_ms + self._preset.session_gap_ms
             result.puts.setdefault(one.partition, []).extend(puts_of(state))
         result.stats.lists += len(touched)
-        result.stats.unsold_listed = publisher.take_unsold()
+        publisher.end_round(result.stats)
 
     def _lap(self, stats: RoundStats, stage: str, since: float) -> float:
         now = self._seconds()

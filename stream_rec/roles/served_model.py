@@ -161,4 +161,5 @@ class ServedModel:
         if self._serving is not None:
             model, newest_ms = self._serving.model, self._parts.users.newest_event_ms()
             metrics.model_serves(model.version, model.coverage(), newest_ms, self._serving.facts)
-            metrics.put_boosts(self._parts.users.exposure.boosts)
+            exposure = self._parts.users.exposure
+            metrics.put_boosts(exposure.boosts, exposure.few_boosts)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_rec.core.cold_items import COLD_EVENTS
+from stream_rec.core.cold_items import COLD_EVENTS, ColdItems
+from stream_rec.core.content_table import ContentTable
 from stream_rec.core.exposure import Exposure
 from stream_rec.core.orders import NEW_ITEMS
 from stream_rec.core.presets import DAY_MS, SOURCE_NAMES, ContentParams
@@ -15,9 +16,9 @@ from stream_rec.core.ranking.evidence import ABSENT
 from stream_rec.core.recommend import Recommender
 from stream_rec.core.sequence_serving import SequenceModel
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import NO_ROWS, Cold, UserView
+from stream_rec.core.types import NO_ROWS, Cold, Float32Array, UserView
 from stream_rec.core.wire import RecommendationList, decode_list
-from tests.twins.content import content_scores, content_votes
+from tests.twins.content import content_scores, content_votes, may_be_the_reason
 from tests.twins.plane_shop import SMALL, PlaneShop
 from tests.twins.small_model import small_model
 from tests.twins.small_shop import EVERY_SOURCE, dump, nobody, small_shop, some_user
@@ -86,9 +87,24 @@ def test_the_reason_is_the_item_whose_text_speaks_most(seed: int) -> None:
     _, cold = ready(recommender, user)
     content = model_of(recommender).content
     assert content is not None
-    votes = content_votes(content, user._replace(rows=user.rows), items.preset.content, cold.rows.tolist())
+    votes = content_votes(content, user, items.preset.content, cold.rows.tolist())
+    assert any(len({item for item, _ in of_row}) > 1 for of_row in votes.values())
     for row, because in zip(cold.rows.tolist(), cold.because.tolist(), strict=True):
-        assert because in votes[row]
+        assert because in may_be_the_reason(votes[row])
+
+
+def test_an_item_that_speaks_twice_is_no_louder_reason_than_its_louder_vote() -> None:
+    """Twice a little is more than once something, but it is not what the list is like."""
+    items = shop(7, ContentParams(unsold=1, few=0))
+    content = ContentTable(items)
+    near, far, new = (f"item-{i}" for i in (1, 2, SOLD))
+    vectors = np.zeros((3, 128), np.float32)
+    vectors[:, :2] = [[0.8, 0.6], [0.76, 0.65], [1.0, 0.0]]
+    content.put([near, far, new], vectors)
+    rows = np.array([items.intern(one) for one in (near, far, far)], np.int32)[::-1].copy()
+    user = nobody()._replace(rows=rows, sessions=np.ones(3, np.int32), times_ms=np.zeros(3, np.int64), session=1)
+    (cold,) = ColdItems(items, content, items.preset.content).propose([user])
+    assert cold.because.tolist() == [items.intern(near)]
 
 
 def test_users_together_get_the_same_bits_as_alone() -> None:
@@ -111,6 +127,29 @@ def test_items_without_an_event_are_candidates_only_where_they_are_to_be_exposed
         expected = cold.rows if target else cold.rows[~cold.unsold]
         assert sorted(proposed.tolist()) == sorted(expected.tolist())
         assert (items.event_count[evidence.rows] == 0).any() == (target > 0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_while_fusion_serves_exposure_has_no_say(seed: int) -> None:
+    """No list has an item without an event, whoever makes it, and none counts for the controller."""
+    items = shop(seed)
+    recommender = with_texts(items, seed)
+    for context in range(2):
+        recommender.exposure.set(context, 8.0)
+    user, cold = ready(recommender, some_user(seed, items, events=6))
+    assert recommender.recommend(user, NO_ROWS, cold=cold).unsold > 0
+    recommender.linear = False
+    off = with_texts(items, seed, target=0.0)
+    off.linear = False
+    made, without = recommender.recommend(user, NO_ROWS, cold=cold), off.recommend(user, NO_ROWS, cold=cold)
+    assert made.ranked.rows.tolist() == without.ranked.rows.tolist()
+    assert (items.event_count[made.ranked.rows] > 0).all()
+    assert made.unsold == -1
+    assert made.new.ranked.rows.tolist() == cold.rows[cold.unsold][:NEW_ITEMS].tolist()
+    orders = recommender.look(user, NO_ROWS, cold)
+    assert recommender.served(orders).tolist() == made.ranked.rows.tolist()
+    assert (items.event_count[orders.evidence.rows] > 0).all()
+    assert (items.event_count[recommender.evidence(user, NO_ROWS, cold).rows] > 0).all()
 
 
 def test_an_excluded_row_is_neither_proposed_nor_new() -> None:
@@ -145,12 +184,56 @@ def test_what_is_published_of_a_look_is_what_is_published(seed: int) -> None:
     items = shop(seed)
     recommender = with_texts(items, seed)
     for context in range(2):
-        recommender.exposure.set(context, 1.5)
+        recommender.exposure.set(context, 1.5, 0.7)
     user, cold = ready(recommender, some_user(seed, items))
     orders = recommender.look(user, NO_ROWS, cold)
     made = recommender.recommend(user, NO_ROWS, cold=cold)
     assert recommender.served(orders).tolist() == made.ranked.rows.tolist()
     assert (np.diff(made.ranked.scores) <= 0).all()
+
+
+class Reversed:
+    """A second stage that knows better than the first, in every list."""
+
+    def rerank(self, features: Float32Array, linear: Float32Array) -> Float32Array:
+        return np.linspace(0.0, 3.0, len(linear), dtype=np.float32)
+
+    def learn(self, features: Float32Array, linear: Float32Array, target_place: int, event_ms: int) -> None: ...
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("second", [None, Reversed()])
+def test_brought_in_is_who_is_listed_only_for_the_lift(seed: int, second: Reversed | None) -> None:
+    """And of items of some events only; nothing but what content proposes is lifted, by the boost of its kind."""
+    items = shop(seed)
+    recommender = with_texts(items, seed)
+    recommender.second = second
+    user, cold = ready(recommender, some_user(seed, items))
+    counts, proposed, brought = items.event_count, set(cold.rows.tolist()), 0
+    for boost, few in ((0.0, 0.5), (2.0, 0.0), (2.0, 0.5), (0.0, 2.0)):
+        for context in range(2):
+            recommender.exposure.set(context, boost, few)
+        orders, made = recommender.look(user, NO_ROWS, cold), recommender.recommend(user, NO_ROWS, cold=cold)
+        rows = orders.best.rows.tolist()
+        scores = orders.best.scores if second is None else second.rerank(np.empty(0), orders.second.linear)
+        lifts = [0.0 if row not in proposed else boost if counts[row] == 0 else few for row in rows]
+        np.testing.assert_array_equal(orders.lifts, lifts)
+        plain = [row for _, row in sorted(zip(-scores, rows, strict=True), key=lambda one: one[0])][:20]
+        expected = [row for row in made.ranked.rows.tolist() if counts[row] and row in proposed and row not in plain]
+        assert made.brought == (len(expected) if few else 0)
+        brought += made.brought
+    assert brought > 0
+
+
+def test_a_user_without_proposals_is_lifted_nothing() -> None:
+    """So lists made without the model, of users who are not to have it, are as if there were none."""
+    items = shop(2)
+    recommender, user = with_texts(items, 2), some_user(2, items)
+    without = recommender.recommend(user, NO_ROWS).ranked.rows.tolist()
+    for context in range(2):
+        recommender.exposure.set(context, 8.0, 2.0)
+    made = recommender.recommend(user, NO_ROWS)
+    assert (made.ranked.rows.tolist(), made.unsold, made.brought) == (without, -1, -1)
 
 
 def test_who_has_no_item_with_a_text_gets_none() -> None:
@@ -164,16 +247,21 @@ def test_who_has_no_item_with_a_text_gets_none() -> None:
         assert (made.unsold, len(made.new.ranked.rows)) == (-1, 0)
 
 
-def test_of_too_many_cold_items_those_with_the_fewest_events_and_the_newest_stay() -> None:
-    items = shop(3, ContentParams(most_cold=25))
-    pool = model_of(with_texts(items, 3)).cold
-    assert pool is not None
+@pytest.mark.parametrize("most", [1, 9, 16, 24, 25, 45, 55, 1000])
+def test_of_too_many_cold_items_a_quarter_of_the_places_is_for_those_with_events(most: int) -> None:
+    """Of a kind those with the fewest events stay, and of these the newest; a place one kind leaves the other takes."""
+    items = shop(3, ContentParams(most_cold=most))
+    model = model_of(with_texts(items, 3))
+    pool, content = model.cold, model.content
+    assert pool is not None and content is not None
     pool.propose([nobody()])
-    rest = [row for row in may_be_proposed(items) if row not in pool.rows.tolist()]
-    counts = items.event_count[pool.rows]
-    assert len(pool.rows) == 25
-    assert pool.rows.tolist() == sorted(pool.rows.tolist())
-    assert max(counts) <= min(items.event_count[row] for row in rest if pool.has_text(row))
+    with_text = [row for row in may_be_proposed(items) if content.scale[row] > 0]
+    kinds = [[row for row in with_text if (items.event_count[row] == 0) == unsold] for unsold in (True, False)]
+    unsold, few = (sorted(rows, key=lambda row: (items.event_count[row], -row)) for rows in kinds)
+    places = min(len(few), max(most // 4, most - len(unsold)))
+    assert pool.rows.tolist() == sorted(unsold[: most - places] + few[:places])
+    assert len(pool.rows) == min(most, len(with_text))
+    assert min(len(unsold), len(few)) > 12  # else neither kind is ever short of places
 
 
 def test_an_item_leaves_the_pool_with_its_events_and_enters_with_its_text() -> None:

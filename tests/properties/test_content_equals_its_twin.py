@@ -11,7 +11,7 @@ from stream_rec.core.content_table import ContentTable
 from stream_rec.core.presets import ContentParams, Preset
 from stream_rec.core.state.items import ItemTable
 from stream_rec.core.types import UserView
-from tests.twins.content import content_votes
+from tests.twins.content import content_scores, content_votes, may_be_the_reason
 from tests.twins.small_model import small_content
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -47,11 +47,12 @@ def test_the_nearest_of_both_kinds_and_their_reasons(
     cold = (items.event_count[:n] < COLD_EVENTS) & (items.unavailable[:n] == 0)
     for user, found in zip(visitors, ColdItems(items, content, params).propose(visitors), strict=True):
         votes = content_votes(content, user, params, np.flatnonzero(cold).tolist())
-        scores = {row: sum(of_row.values()) for row, of_row in votes.items()}
+        scores = content_scores(content, user, params, np.flatnonzero(cold).tolist())
         np.testing.assert_allclose(found.scores, [scores[row] for row in found.rows.tolist()], rtol=1e-4)
         assert (np.diff(found.scores) <= 0).all()
         assert all(
-            because in votes[row] for row, because in zip(found.rows.tolist(), found.because.tolist(), strict=True)
+            because in may_be_the_reason(votes[row])
+            for row, because in zip(found.rows.tolist(), found.because.tolist(), strict=True)
         )
         for kind, most in ((True, unsold), (False, few)):
             of_kind = sorted((s for row, s in scores.items() if (items.event_count[row] == 0) == kind), reverse=True)

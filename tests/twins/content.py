@@ -18,20 +18,26 @@ def cosine(content: ContentTable, a: int, b: int) -> float:
 
 def content_votes(
     content: ContentTable, user: UserView, params: ContentParams, candidates: Iterable[int]
-) -> dict[int, dict[int, float]]:
-    """Candidate -> item of the user -> the largest of its votes; what does not vote is left out."""
-    votes: dict[int, dict[int, float]] = {}
+) -> dict[int, list[tuple[int, float]]]:
+    """Candidate -> the user's last items, newest first, each with its vote; what nothing votes for is left out."""
+    votes: dict[int, list[tuple[int, float]]] = {}
     for row in candidates:
         for k, j in enumerate(user.rows[::-1][: params.history].tolist(), 1):
             weight = (1.0 if user.sessions[-k] == user.session else params.other_session) / k
             vote = weight * max(cosine(content, j, row), 0.0) ** 3
             if vote > 0.0:
-                of_row = votes.setdefault(row, {})
-                of_row[j] = of_row.get(j, 0.0) + vote
+                votes.setdefault(row, []).append((j, vote))
     return votes
 
 
 def content_scores(
     content: ContentTable, user: UserView, params: ContentParams, candidates: Iterable[int]
 ) -> dict[int, float]:
-    return {row: sum(votes.values()) for row, votes in content_votes(content, user, params, candidates).items()}
+    votes_of = content_votes(content, user, params, candidates)
+    return {row: sum(vote for _, vote in votes) for row, votes in votes_of.items()}
+
+
+def may_be_the_reason(votes: list[tuple[int, float]]) -> set[int]:
+    """Return the items with the largest single vote: more than one where they are as close as float32 tells apart."""
+    largest = max(vote for _, vote in votes)
+    return {j for j, vote in votes if vote >= largest * (1 - 1e-5)}

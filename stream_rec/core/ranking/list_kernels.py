@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from stream_rec.core.compiled import entry, inner
-from stream_rec.core.exposure import share_of_boost
+from stream_rec.core.exposure import lift_of
 from stream_rec.core.features import CONTEXTS
 from stream_rec.core.ranking.blocks import list_block_at, list_items_at, list_tables_at, list_workspace_at
 from stream_rec.core.ranking.evidence import gather_evidence
@@ -14,7 +17,7 @@ from stream_rec.core.ranking.linear import contributions, linear_scores
 from stream_rec.core.ranking.reasons import strongest_votes
 from stream_rec.core.ranking.second_features import second_features
 from stream_rec.core.ranking.select import best_of
-from stream_rec.core.ranking.workspace import N_SOURCES, ItemSide, Tables, Workspace
+from stream_rec.core.ranking.workspace import ABSENT, CONTENT, N_SOURCES, ItemSide, Tables, Workspace
 from stream_rec.core.types import Float32Array, Float64Array, Int32Array, Int64Array, UInt16Array, UserView
 
 _CONTINUE, _VISIT = CONTEXTS.index("continue"), CONTEXTS.index("visit")
@@ -26,14 +29,15 @@ SCORE, LIFT = range(2)  # rows of `scores`
 def rank_candidates(
     address: int, rows: Int32Array, sessions: Int32Array, times_ms: Int64Array, session: int, now_ms: int,
     pending: int, tags: UInt16Array, hidden: Int32Array, vector: Float32Array, near: Int32Array, linear: bool,
-    theta: Float32Array, boost: float, explained: bool, listed: Int32Array, scores: Float64Array,
-) -> tuple[int, int]:  # fmt: skip
+    theta: Float32Array, boost: float, few: float, explained: bool, listed: Int32Array, scores: Float64Array,
+) -> tuple[int, int, int]:  # fmt: skip
     """Gather and order; write `listed` int32[4, k] and `scores` float64[2, k]; return how many candidates and how long.
 
-    `theta` float32[contexts, F]: the row of the user's context counts. Items with few events are lifted by parts of
-    `boost` (`core/exposure.py`). Without `explained` only the places in the union are filled in: what a second stage
-    reorders is no list yet. What a lift has brought in then stands where it would without, its score is without, and
-    its lift is in the second row.
+    The third number: how many items with some events are in the list only for their lift. `theta` float32[contexts, F]:
+    the row of the user's context counts. What content proposes is lifted by `boost` or `few` (`core/exposure.py`).
+    Without `explained` only the places in the union are filled in, and nothing is counted: what a second stage reorders
+    is no list yet. What a lift has brought in then stands where it would without, its score is without, and its lift is
+    in the second row.
     """
     b = list_block_at(address)
     t, w = list_tables_at(b), list_workspace_at(b)
@@ -45,22 +49,55 @@ def rank_candidates(
     every = np.empty(n, np.int32)
     for c in range(n):
         every[c] = c
-    if boost == 0.0:
+    brought = 0
+    if boost == 0.0 and few == 0.0:
         m = best_of(every, every_score, n, listed[PLACE], scores[SCORE])
         scores[LIFT, :m] = 0.0
     else:
-        lifts = np.empty(n)
+        lifts = np.zeros(n)
         for c in range(n):
-            lifts[c] = boost * share_of_boost(item.event_count[w.rows[c]])
+            if w.ranks[CONTENT, c] != ABSENT:
+                lifts[c] = lift_of(item.event_count[w.rows[c]], boost, few)
         m = best_of(every, every_score + lifts, n, listed[PLACE], scores[SCORE])
-        if not explained:
+        if explained:
+            brought = brought_in(item.event_count, w.rows, every_score, lifts, n, listed[PLACE, :m])
+        else:
             chosen = listed[PLACE, :m].copy()
             best_of(chosen, every_score[chosen], m, listed[PLACE], scores[SCORE])
         for c in range(m):
             scores[LIFT, c] = lifts[listed[PLACE, c]]
     if explained:
         explain_places(item, user, t, w, listed, m, linear, weights)
-    return n, m
+    return n, m, brought
+
+
+@inner()
+def brought_in(
+    event_count: Int64Array, rows: Int32Array, scores: npt.NDArray[np.floating[Any]], lifts: Float64Array, n: int,
+    chosen: npt.NDArray[np.signedinteger[Any]],
+) -> int:  # fmt: skip
+    """Return how many of the `chosen` places, items with some events, would not be among the best without their lift.
+
+    `scores` and `lifts` of the first n `rows` are apart. About 0.1 µs for each that is lifted.
+    """
+    brought = 0
+    for place in chosen:
+        if lifts[place] > 0.0 and event_count[rows[place]] > 0:
+            better = 0
+            for c in range(n):
+                better += scores[c] > scores[place]
+            brought += better >= len(chosen)
+    return brought
+
+
+@entry()
+def brought_by_second(
+    address: int, best: Int32Array, scores: Float32Array, lifts: Float64Array, chosen: Int64Array
+) -> int:  # fmt: skip
+    """Return `brought_in` of a list whose `best` places in the union have been scored anew."""
+    b = list_block_at(address)
+    w, item = list_workspace_at(b), list_items_at(b, list_tables_at(b))
+    return brought_in(item.event_count, w.rows[best], scores, lifts, len(scores), chosen)
 
 
 @entry()

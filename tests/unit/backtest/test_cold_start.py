@@ -55,11 +55,15 @@ def test_events_of_items_nobody_had_yet_are_told_apart(files: Path) -> None:
     assert new["random"] == pytest.approx(np.mean(places))
     assert new["hr@5"]["low"] <= new["hr@5"]["mean"] <= new["hr@5"]["high"]
     assert model["exposure"]["target"] == 0.25
-    assert "new items beside the list: HR@5" in run(files)
+    report = run(files)
+    assert "new items beside the list: HR@5" in report
+    assert "only for their boost" in report
 
 
 def test_without_exposure_no_such_item_is_listed(files: Path) -> None:
     model = json.loads(run(files, "--exposure", "0", "--json"))["model"]
-    assert model["exposure"] == {"target": 0.0, "published": 0.0, "boosts": [0.0, 0.0]}
+    assert model["exposure"] == {
+        "target": 0.0, "published": 0.0, "boosts": [0.0, 0.0], "brought": 0.0, "few_boosts": [0.0, 0.0],
+    }  # fmt: skip
     assert model["new_items"]["listed"] == 0.0
     assert model["last_half"]["items with 0 earlier events"]["hr@20"]["with"] == 0.0

@@ -8,15 +8,18 @@ import numpy as np
 
 from stream_rec.core.content_table import ContentTable
 from stream_rec.core.presets import ContentParams
-from stream_rec.core.sources.content import content_nearest
+from stream_rec.core.sources.content import KeptCubes, Lines, Nearest, Pool, content_nearest
 from stream_rec.core.state.items import ItemTable
-from stream_rec.core.types import Cold, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, UserView
+from stream_rec.core.types import Cold, Int32Array, UInt8Array, UserView
 
 COLD_EVENTS = 20
 """An item with fewer events is cold."""
 
 UNSOLD, FEW, NEITHER = range(3)
 """Groups of the pool: no event yet, some, and what has left since the pool was made."""
+
+KEPT_ITEMS = 8192
+"""Items whose likeness to the pool is kept, at most 2 KB each: what users had last is what others had last, too."""
 
 _CALLS = 1024
 
@@ -26,8 +29,15 @@ class ColdItems:
 
     New items enter it at once, others every 1,024 calls. With more than `most_cold` cold items a quarter of the places
     is for those with some events and the rest for those without, who have nothing but their texts; what one group
-    leaves the other takes. Those with the fewest events are in it, and of equal ones the newest. Who has sold or gone
-    out of stock since is passed over at once.
+    leaves the other takes. Those with the fewest events are in it, and of equal ones those the table heard of last: the
+    newest, but after a start in the order of the topics. Who has sold or gone out of stock since is passed over.
+
+    Parameters
+    ----------
+    items, content, params
+        The table, its texts, and how many of what are proposed.
+    kept
+        Items whose likeness to the pool is kept.
 
     Attributes
     ----------
@@ -37,8 +47,10 @@ class ColdItems:
 
     rows: Int32Array
 
-    def __init__(self, items: ItemTable, content: ContentTable, params: ContentParams) -> None:
-        self._items, self._content, self._params = items, content, params
+    def __init__(
+        self, items: ItemTable, content: ContentTable, params: ContentParams, kept: int = KEPT_ITEMS
+    ) -> None:  # fmt: skip
+        self._items, self._content, self._params, self._most_kept = items, content, params, kept
         self._most = np.array([params.unsold, params.few], np.int64)
         self._calls = 0
         self._choose(np.arange(items.n, dtype=np.int32))
@@ -48,7 +60,8 @@ class ColdItems:
 
         Notes
         -----
-        About 90 ns a user and item of the pool, so at most 45 µs a user at the default `most_cold`.
+        About 4 ns a user and item of the pool, 2 µs a user at the default `most_cold`, and 5 µs for a history item that
+        is not kept.
         """
         if not users:
             return []
@@ -58,20 +71,18 @@ class ColdItems:
             changed = np.arange(self._items.n, dtype=np.int32)
         if len(changed):
             self._choose(np.union1d(self.rows, changed))
-        groups = self._groups()
-        rows, weights, ends = self._recent(users)
-        out = np.zeros((len(users), 2, int(self._most.sum())), np.int32)
-        scores = np.zeros((len(users), out.shape[2]))
-        content = self._content
-        content_nearest(
-            content.numbers, content.scale, self.rows, self._pool, self._pool_scale, groups, rows, weights, ends,
-            self._most, out, scores,
+        pool, content, params = self._pool._replace(groups=self._groups()), self._content, self._params
+        n, m = len(users), int(self._most.sum())
+        out = Nearest(
+            np.empty((n, m), np.int32), np.empty((n, m), np.int32), np.empty((n, m)), np.empty((n, m), np.bool_),
+            np.empty(n, np.int64),
         )  # fmt: skip
-        orders, counts = np.argsort(-scores, axis=1, kind="stable"), np.count_nonzero(scores, axis=1).tolist()
-        return [
-            _best(found, score, order[:n], self._params.unsold)
-            for found, score, order, n in zip(out, scores, orders, counts, strict=True)
-        ]
+        content_nearest(
+            content.numbers, content.scale, pool, self._kept, _lines_of(users), params.history, params.other_session,
+            self._most, out,
+        )  # fmt: skip
+        rows, because, scores, unsold, counts = out
+        return [Cold(rows[u, :n], because[u, :n], scores[u, :n], unsold[u, :n]) for u, n in enumerate(counts.tolist())]
 
     def _choose(self, rows: Int32Array) -> None:
         """Make the pool from some rows."""
@@ -85,31 +96,22 @@ class ColdItems:
             few = min(len(rows) - unsold, max(most // 4, most - unsold))
             rows = np.sort(np.concatenate((rows[: most - few], rows[unsold : unsold + few])))
         self.rows = rows
-        self._pool: Int16Array = content.numbers[rows].astype(np.int16)
-        self._pool_scale: Float32Array = content.scale[rows]
+        self._pool = Pool(rows, content.numbers[rows].astype(np.int16), content.scale[rows], np.empty(0, np.uint8))
+        kept = np.full(self._most_kept, -1, np.int32)
+        self._kept = KeptCubes(kept, np.empty((len(kept), len(rows)), np.float32))
 
-    def _groups(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    def _groups(self) -> UInt8Array:
         items = self._items
         counts = items.event_count[self.rows]
         groups = np.where(counts == 0, UNSOLD, np.where(counts < COLD_EVENTS, FEW, NEITHER))
         groups[items.unavailable[self.rows] == 1] = NEITHER
         return groups.astype(np.uint8)
 
-    def _recent(self, users: Sequence[UserView]) -> tuple[Int32Array, Float32Array, Int64Array]:
-        """Return the last items of all users, newest first, what each weighs, and where each user's end."""
-        params = self._params
-        newest = slice(None, -params.history - 1, -1)
-        rows = [user.rows[newest] for user in users]
-        by_age = (1.0 / np.arange(1, params.history + 1)).astype(np.float32)
-        here, elsewhere = by_age, by_age * np.float32(params.other_session)
-        weights = [
-            np.where(user.sessions[newest] == user.session, here[: len(last)], elsewhere[: len(last)])
-            for user, last in zip(users, rows, strict=True)
-        ]
-        return np.concatenate(rows), np.concatenate(weights), np.cumsum([len(last) for last in rows])
 
-
-def _best(found: Int32Array, scores: Float64Array, order: Int64Array, unsold: int) -> Cold:
-    """Return what was found in an order over both groups; the first `unsold` places are those of the first one."""
-    rows, because = found[:, order]
-    return Cold(rows, because, scores[order], order < unsold)
+def _lines_of(users: Sequence[UserView]) -> Lines:
+    return Lines(
+        np.concatenate([user.rows for user in users]),
+        np.concatenate([user.sessions for user in users]),
+        np.cumsum([len(user.rows) for user in users]),
+        np.array([user.session for user in users], np.int32),
+    )

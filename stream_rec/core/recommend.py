@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from stream_rec.core.exposure import Exposure
 from stream_rec.core.features import CONTEXTS
-from stream_rec.core.new_items import new_items, reasons_by_text
+from stream_rec.core.new_items import hand_over, new_items, reason_by_text, shown_of
 from stream_rec.core.orders import NOTHING, Blend, Orders, Recommendation, SecondLook
 from stream_rec.core.presets import Preset
 from stream_rec.core.ranking.blocks import NO_OUTPUTS, ItemBlock, ListBlock
@@ -27,6 +24,7 @@ from stream_rec.core.ranking.list_kernels import (
     brought_by_second,
     context_of,
     explain_list,
+    in_order,
     rank_candidates,
     second_figures,
 )
@@ -45,7 +43,6 @@ from stream_rec.core.types import (
     Float32Array,
     Float64Array,
     Int32Array,
-    Int64Array,
     Ranked,
     UserView,
 )
@@ -154,9 +151,10 @@ class Recommender:
                 m = min(n, MAX_CANDIDATES)
                 features = second_figures(address, *user, best[:m], scores[:m])
                 again, lifts = second.rerank(features, scores[:m].astype(np.float32)), found[LIFT, :m]
-                ordered, scores = _order(np.append(again + lifts, scores[m:]), m)
+                scores[:m] = again + lifts
+                ordered, scores = in_order(scores, m)
                 if boosts[1] > 0.0:
-                    brought = brought_by_second(address, best[:m], again, lifts, ordered[: self.list_size])
+                    brought = brought_by_second(address, best[:m], again, lifts, ordered[: min(self.list_size, m)])
                 best = best[ordered]
             if len(vector):
                 order, scores = self._mixed(vector, Blend(self._workspace.rows[best], scores))
@@ -168,8 +166,10 @@ class Recommender:
         ranked, because = Ranked(listed[ROW], scores, listed[SOURCE]), listed[BECAUSE]
         new, shown = NOTHING, (0, -1, -1)
         if len(cold.rows):
-            new, because = new_items(cold, ranked.rows, self._scratch.excluded), reasons_by_text(ranked, because, cold)
-            shown = context_of(user), *self._shown(ranked.rows, brought, cold)
+            new = new_items(cold, ranked.rows, self._scratch.excluded)
+            reason_by_text(cold.rows, cold.because, ranked.rows, ranked.sources, because)
+            if self._exposing:
+                shown = context_of(user), *shown_of(cold.unsold, self.items.event_count, ranked.rows, brought)
         clear_exclusions(self._scratch, excluded)
         return Recommendation(ranked, because, new, *shown)
 
@@ -206,10 +206,11 @@ class Recommender:
         if self.second is None or second is None:
             if not lifts.any():
                 return best
-            order, scores = _order(best.scores + lifts, len(best.rows))
+            order, scores = in_order(best.scores + lifts, len(best.rows))
         else:
-            again = self.second.rerank(second.features, second.linear) + lifts[: len(second.linear)]
-            order, scores = _order(np.append(again, best.scores[len(again) :]), len(again))
+            m, scores = len(second.linear), best.scores.copy()
+            scores[:m] = self.second.rerank(second.features, second.linear) + lifts[:m]
+            order, scores = in_order(scores, m)
         return Blend(best.rows[order], scores)
 
     def plain(self, orders: Orders, blend: Blend) -> Int32Array:
@@ -260,14 +261,6 @@ class Recommender:
         context = context_of(user)
         return self.exposure.boosts[context], self.exposure.few_boosts[context]
 
-    def _shown(self, rows: Int32Array, brought: int, cold: Cold) -> tuple[int, int]:
-        """Return how many of `rows` nobody had yet, and how many others were brought in; -1 where it could be none."""
-        if not self._exposing:
-            return -1, -1
-        unsold = int(np.count_nonzero(cold.unsold))
-        listed = int(np.count_nonzero(self.items.event_count[rows] == 0)) if unsold else -1
-        return listed, brought if unsold < len(cold.rows) else -1
-
     def _prepared(self, excluded: Int32Array, cold: Cold) -> int:
         """Keep out the excluded rows, hand over what content proposes; return the address of the list block."""
         if self.items.capacity > len(self._scratch.score):
@@ -279,10 +272,8 @@ class Recommender:
         return self._block.address
 
     def _hand_over(self, cold: Cold) -> None:
-        w, may = self._workspace, self._scratch.excluded[cold.rows] == 0
-        rows = np.flatnonzero(may if self._exposing else may & ~cold.unsold)
-        n = len(rows)
-        w.lists[CONTENT, :n], w.list_scores[CONTENT, :n] = cold.rows[rows], cold.scores[rows]
+        w, excluded = self._workspace, self._scratch.excluded
+        n = hand_over(cold, excluded, self._exposing, w.lists[CONTENT], w.list_scores[CONTENT])
         w.list_sizes[CONTENT], self._handed_over = n, cold
 
     def popular(self, excluded: Int32Array) -> Int32Array:
@@ -291,9 +282,3 @@ class Recommender:
         if len(excluded):
             rows = rows[~np.isin(rows, excluded)]
         return rows[: self.list_size]
-
-
-def _order(scores: npt.NDArray[np.floating[Any]], m: int) -> tuple[Int64Array, Float64Array]:
-    """Return an order and its scores: the first m best first, ties as they stood, then the others as they were."""
-    order = np.concatenate((np.argsort(-scores[:m], kind="stable"), np.arange(m, len(scores))))
-    return order, scores[order].astype(np.float64)

@@ -86,11 +86,12 @@ class Refreshes:
             await self._piece(left[0], self._walks[left[0]])
 
     def _look(self, model: SequenceModel) -> None:
-        """Begin anew where the model has changed."""
-        steps = int(math.log1p(model.known_items()) / math.log1p(GROWTH))
-        mark = f"{model.identity}+{steps} for {self._parts.users.model_share:g}".encode()
+        """Begin anew where the model has changed; one that only knows more items waits until a walk has ended."""
+        served = f"{model.identity} for {self._parts.users.model_share:g}"
+        mark = f"{served}+{int(math.log1p(model.known_items()) / math.log1p(GROWTH))}".encode()
         for partition, walk in self._walks.items():
-            if walk.mark != mark:
+            walks = walk.after is not None and walk.mark.rpartition(b"+")[0] == served.encode()
+            if walk.mark != mark and not walks:
                 self._walks[partition] = _Walk(mark, b"", int(time.time() * 1000))
 
     async def _piece(self, partition: int, walk: _Walk) -> None:

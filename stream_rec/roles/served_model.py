@@ -50,6 +50,7 @@ class ServedModel:
         self._serving: ArrivingVersion | None = None
         self._arriving: ArrivingVersion | None = None
         self._before: ArrivingVersion | None = None  # serves from a start until the arriving one is complete
+        self._previous: ArrivingVersion | None = None  # served until the last takeover: a rollback goes back to it
         self._started = False
         self._announced_s = self._said_s = self._measured_s = 0.0
 
@@ -82,12 +83,13 @@ class ServedModel:
         fetched = await self._tail.poll(timeout_ms, max_records)
         for value in fetched.announcements:
             self._announced(value)
-        if fetched.announcements and self._arriving is not None:
+        if fetched.announcements and self._arriving is not None and self._arriving is not self._previous:
             await self._tail.rewind()
         else:
             for partition, records in fetched.vectors.items():
-                for version in filter(None, (self._serving, self._arriving, self._before)):
-                    self._absorb(version, partition, records)
+                for version in dict.fromkeys((self._serving, self._arriving, self._before, self._previous)):
+                    if version is not None:
+                        self._absorb(version, partition, records)
         self._take_over()
         if time.monotonic() - self._measured_s >= MEASURE_EVERY_S:
             self._measure()
@@ -108,7 +110,7 @@ class ServedModel:
             announcement = decode_announcement(value)
             if announcement.name != SEQUENCE:
                 return
-            arriving, before = self._empty(announcement.live), announcement.before
+            arriving, before = self._kept_or_empty(announcement.live), announcement.before
             self._before = self._empty(before) if before is not None and self._serving is None else None
         except (ContractError, ConfigError) as error:
             log.warning("announcement of a model passed over, %s goes on serving: %s", self.version or "none", error)
@@ -119,6 +121,10 @@ class ServedModel:
             self._arriving = arriving
             self._announced_s = self._said_s = time.monotonic()
             log.info("sequence model %s is announced: %s", announcement.live.version, announcement.reason)
+
+    def _kept_or_empty(self, announced: AnnouncedVersion) -> ArrivingVersion:
+        previous = self._previous
+        return previous if previous is not None and previous.name == announced.vectors else self._empty(announced)
 
     def _empty(self, announced: AnnouncedVersion) -> ArrivingVersion:
         """Return an announced version without items; raises ConfigError where its weights are none."""
@@ -145,7 +151,7 @@ class ServedModel:
             )  # fmt: skip
 
     def _serve(self, version: ArrivingVersion) -> None:
-        self._serving, self._before = version, None
+        self._serving, self._previous, self._before = version, self._serving, None
         self._parts.users.serve(version.model, int(time.time() * 1000))
         log.info(
             "sequence model %s serves with %d items, %.2f s after its announcement",

@@ -29,18 +29,18 @@ SOLD, ALL = 60, 80
 """Items with events, and with those that have none."""
 
 
-def shop(seed: int, params: ContentParams | None = None) -> ItemTable:
-    """Events of item-i are 1 to 8 for most, and 40 for every third; item-60 to item-79 have none."""
+def shop(seed: int, params: ContentParams | None = None, n: int = ALL) -> ItemTable:
+    """Events of item-i are 1 to 8 for most, and 40 for every third; item-60 and all that come later have none."""
     items = small_shop(seed, preset=replace(EVERY_SOURCE, content=params or ContentParams()))
     items.event_count[: items.n : 3] = 40
-    for i in range(SOLD, ALL):
+    for i in range(SOLD, n):
         items.intern(f"item-{i}")
     return items
 
 
-def with_texts(items: ItemTable, seed: int, target: float = 0.25) -> Recommender:
-    recommender = Recommender(items.preset, items, 20)
-    recommender.sequence = small_model(seed, items, n_items=ALL, texts=True)
+def with_texts(items: ItemTable, seed: int, target: float = 0.25, list_size: int = 20) -> Recommender:
+    recommender = Recommender(items.preset, items, list_size)
+    recommender.sequence = small_model(seed, items, n_items=items.n, texts=True)
     recommender.exposure = Exposure(target)
     recommender.linear = True
     return recommender
@@ -225,6 +225,34 @@ def test_brought_in_is_who_is_listed_only_for_the_lift(seed: int, second: Revers
     assert brought > 0
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_list_longer_than_what_the_second_stage_sees_brings_in_nobody_by_it(seed: int) -> None:
+    items = shop(seed, ContentParams(unsold=60), n=140)
+    recommender = with_texts(items, seed, list_size=75)
+    recommender.second = Reversed()
+    for context in range(2):
+        recommender.exposure.set(context, 2.0, 2.0)
+    user, cold = ready(recommender, some_user(seed, items))
+    made = recommender.recommend(user, NO_ROWS, cold=cold)
+    assert len(made.ranked.rows) > 60
+    assert made.brought == 0
+
+
+def test_an_item_is_not_its_own_neighbour() -> None:
+    items = shop(7, ContentParams(unsold=1, few=2))
+    content = ContentTable(items)
+    had, like = items.intern("item-1"), items.intern("item-2")
+    vectors = np.zeros((2, 128), np.float32)
+    vectors[:, :2] = [[0.8, 0.6], [0.76, 0.65]]
+    content.put(["item-1", "item-2"], vectors)
+    items.event_count[[had, like]] = 3
+    user = nobody()._replace(
+        rows=np.array([had], np.int32), sessions=np.ones(1, np.int32), times_ms=np.zeros(1, np.int64), session=1
+    )
+    (cold,) = ColdItems(items, content, items.preset.content).propose([user])
+    assert (cold.rows.tolist(), cold.because.tolist()) == ([like], [had])
+
+
 def test_a_user_without_proposals_is_lifted_nothing() -> None:
     """So lists made without the model, of users who are not to have it, are as if there were none."""
     items = shop(2)
@@ -249,7 +277,7 @@ def test_who_has_no_item_with_a_text_gets_none() -> None:
 
 @pytest.mark.parametrize("most", [1, 9, 16, 24, 25, 45, 55, 1000])
 def test_of_too_many_cold_items_a_quarter_of_the_places_is_for_those_with_events(most: int) -> None:
-    """Of a kind those with the fewest events stay, and of these the newest; a place one kind leaves the other takes."""
+    """Of a kind those with the fewest events stay, then the last heard of; a place one kind leaves the other takes."""
     items = shop(3, ContentParams(most_cold=most))
     model = model_of(with_texts(items, 3))
     pool, content = model.cold, model.content

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stream_rec.core.compiled import from_python
 from stream_rec.core.presets import FusionParams
 from stream_rec.core.ranking.fusion import fusion_scores, fusion_shares, fusion_weights
+from stream_rec.core.ranking.list_kernels import in_order
 from stream_rec.core.ranking.select import Scratch, best_logits, best_of, floor_of_best, select_top
 from tests.twins import sources as twin
 
@@ -34,6 +35,15 @@ def test_select_top(scores: list[float], k: int, floor: float) -> None:
     m = select_top(score, rows, n, excluded, listable, floor, out_rows, out_scores)
     assert list(zip(out_rows[:m].tolist(), out_scores[:m].tolist(), strict=True)) == twin.top(shown, k, floor)
     assert not score.any()
+
+
+@settings(deadline=None, max_examples=100)
+@given(scores=st.lists(any_score | few_scores, max_size=80), m=st.integers(0, 60))
+def test_in_order(scores: list[float], m: int) -> None:
+    m = min(m, len(scores))
+    order, ordered = in_order(np.array(scores, np.float64), m)
+    assert order.tolist() == sorted(range(m), key=lambda at: -scores[at]) + list(range(m, len(scores)))
+    assert ordered.tolist() == [scores[at] for at in order.tolist()]
 
 
 def test_a_row_that_was_touched_twice_is_listed_once() -> None:

@@ -25,7 +25,7 @@ def content_votes(
         for k, j in enumerate(user.rows[::-1][: params.history].tolist(), 1):
             weight = (1.0 if user.sessions[-k] == user.session else params.other_session) / k
             vote = weight * max(cosine(content, j, row), 0.0) ** 3
-            if vote > 0.0:
+            if vote > 0.0 and j != row:
                 votes.setdefault(row, []).append((j, vote))
     return votes
 

@@ -167,3 +167,16 @@ def best_places(scores: Float64Array, k: int) -> Int32Array:
     best, best_scores = np.empty(k, np.int32), np.empty(k)
     m = best_of(np.arange(len(scores)).astype(np.int32), scores, len(scores), best, best_scores)
     return best[:m]
+
+
+@entry()
+def in_order(scores: Float64Array, m: int) -> tuple[Int64Array, Float64Array]:
+    """Return an order and its scores: the first m best first, ties as they stood, then the others as they were."""
+    order = np.arange(len(scores))
+    for place in range(1, m):
+        at, moved = place, scores[place]
+        while at > 0 and scores[order[at - 1]] < moved:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = place
+    return order, scores[order]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -122,3 +123,14 @@ def test_a_model_that_learns_of_many_items_is_a_reason_and_one_item_is_none(work
         items.intern(f"item-{number}")
     worker.shop.view("user-000", "AB", 10_000)  # the model learns of new rows of the table when it is asked
     assert worker.pieces() > 0
+
+
+def test_a_catalogue_that_grows_meanwhile_lets_nobody_wait_for_ever(worker: Worker) -> None:
+    worker.serve("v0001")
+    first = worker.pieces(most=1)
+    for number in range(60):
+        worker.shop.items.intern(f"item-{number}")
+    worker.shop.view("user-000", "AB", 10_000)
+    rest = math.ceil(USERS / PIECE_USERS) - 1
+    assert worker.pieces(most=rest) == USERS - first, "on behind the first, not from there again"
+    assert worker.pieces() > 0, "and then once more"

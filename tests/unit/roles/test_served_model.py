@@ -130,6 +130,25 @@ def test_rows_that_were_there_before_the_announcement_count(worker: Worker) -> N
     assert worker.named() == "v0001"
 
 
+def test_a_rollback_reads_nothing_again(worker: Worker) -> None:
+    """However much lies on the topic: the version before is in memory, and has learned of new items since."""
+    for version in ("v0001", "v0002"):
+        worker.write(version)
+        worker.announce(version)
+        assert worker.named() == version
+    worker.shop.items.intern("D")
+    worker.write("v0001", "D", end=4)
+    assert worker.named() == "v0002"
+    worker.announce("v0001")
+    asyncio.run(worker.served.step(0, 0))
+    assert worker.named() == "v0001"
+    model = worker.shop.users.sequence
+    assert model is not None and model.known_items() == 4
+    worker.announce("v0002")
+    asyncio.run(worker.served.step(0, 0))
+    assert worker.named() == "v0002"
+
+
 def test_a_start_reads_all_there_is_before_the_first_list(worker: Worker) -> None:
     worker.write("v0001")
     worker.announce("v0001")

@@ -132,6 +132,13 @@ class ModelRegistry:
             )
         return raw
 
+    def check(self, version: str) -> None:
+        """Read every file of a version: what a worker serves with and what an encoder and the next fine-tune need."""
+        self.tables(version)
+        for name in self.manifest(version).files:
+            if name != TABLES_FILE:
+                self.read_file(version, name)
+
     def tables(self, version: str) -> ModelTables:
         """Return what a worker serves with."""
         return parse_tables(self.read_file(version, TABLES_FILE), self.folder / version / TABLES_FILE)
@@ -186,8 +193,7 @@ class ModelRegistry:
             try:
                 manifest = self.manifest(version)
                 if (manifest.fingerprint, manifest.code) == (fingerprint, code):
-                    for name in manifest.files:
-                        self.read_file(version, name)
+                    self.check(version)
                     return manifest
             except ConfigError:
                 continue  # damaged: the run would make it anew
@@ -199,8 +205,8 @@ class ModelRegistry:
         return _decoded(path, RegistryState) if path.exists() else RegistryState()
 
     def promote(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
-        """Make a version live and log why; one whose tables are damaged is refused."""
-        self.tables(version)
+        """Make a version live and log why; one with a damaged file is refused."""
+        self.check(version)
         return self._decide("promote", version, numbers, reason, live=version)
 
     def keep(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
@@ -208,14 +214,14 @@ class ModelRegistry:
         return self._decide("keep", version, numbers, reason, live=self.state().live)
 
     def rollback(self, reason: str) -> Decision:
-        """Make the version live again that was so before the live one."""
+        """Make the version live again that was so before the live one; with a damaged file it is refused."""
         before = self.version_before()
         if before is None:
             raise ConfigError(
                 f"{self.folder / REGISTRY}: need a version before the live one; got "
                 f"{self.state().live or 'none'}. Promote one by name."
             )
-        self.tables(before)
+        self.check(before)
         return self._decide("rollback", before, {}, reason, live=before)
 
     def version_before(self) -> str | None:

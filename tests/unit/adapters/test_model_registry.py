@@ -18,6 +18,7 @@ from stream_rec.core.sequence_tables import StudentWeights, row_width
 from stream_rec.errors import ConfigError
 
 WIDTH = 8
+STUDENT_FILE = "student.safetensors"
 
 
 def some_tables(seed: int = 0) -> ModelTables:
@@ -28,7 +29,7 @@ def some_tables(seed: int = 0) -> ModelTables:
 
 
 def publish(registry: ModelRegistry, hr20: float = 0.3, seed: int = 0) -> str:
-    files = {TABLES_FILE: tables_bytes(some_tables(seed)), "report.html": b"<html>"}
+    files = {TABLES_FILE: tables_bytes(some_tables(seed)), STUDENT_FILE: b"weights", "report.html": b"<html>"}
     names = ("n", "hr10", "hr20", "mrr20", "n_discovery", "hr20_discovery", "n_cold", "hr20_cold")
     metrics = {"student": dict.fromkeys(names, 0) | {"hr20": hr20}}
     return registry.publish(files, code="abc", data={"log": "shop"}, settings={"seed": seed}, metrics=metrics).version
@@ -91,20 +92,25 @@ def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
     assert registry.state().decisions[1].numbers == {"new": 0.31, "running": 0.3}
 
 
+@pytest.mark.parametrize("name", [TABLES_FILE, STUDENT_FILE])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
-def test_a_damaged_file_is_named_and_never_goes_live(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_named_and_never_goes_live(tmp_path: Path, damage: str, name: str) -> None:
     registry = ModelRegistry(tmp_path)
-    version = publish(registry)
-    path = tmp_path / version / TABLES_FILE
+    version, second = publish(registry), publish(registry)
+    registry.promote(version, {}, "")
+    registry.promote(second, {}, "")
+    path = tmp_path / version / name
     raw = bytearray(path.read_bytes())
     raw[-5] ^= 1
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(bytes(raw) if damage == "flip" else bytes(raw[:-9]))
-    with pytest.raises(ConfigError, match=rf"{version}/{TABLES_FILE}: need "):
+        path.write_bytes(bytes(raw) if damage == "flip" else bytes(raw[:-3]))
+    with pytest.raises(ConfigError, match=rf"{version}/{name}: need "):
         registry.promote(version, {}, "")
-    assert registry.state().live is None
+    with pytest.raises(ConfigError, match=rf"{version}/{name}: need "):
+        registry.rollback("")
+    assert registry.state().live == second
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"version": "v0001"}', "\udcff"])
@@ -158,7 +164,7 @@ def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None
     assert asked("rollback", "--no-announce")["version"] == first
     assert asked("show", first)["live"] is True
     assert "v0002" in run("list", "--out", tmp_path)
-    assert "2 files, all whole" in run("show", second, "--out", tmp_path)
+    assert "3 files, all whole" in run("show", second, "--out", tmp_path)
     assert "v0002 is live, before it v0001" in run("promote", second, "--no-announce", "--out", tmp_path)
 
 

@@ -6,14 +6,17 @@
       registry.json           which version is live, and every decision about it, with both numbers
 
 A version appears by one rename and `registry.json` is replaced by one: a crash leaves the old state or the new one.
+Who changes it holds `.lock` from reading to writing, so that of two at once none undoes the other.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +27,7 @@ import msgspec
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables
 from stream_rec.errors import ConfigError
 
-MANIFEST, REGISTRY = "manifest.json", "registry.json"
+MANIFEST, REGISTRY, LOCK = "manifest.json", "registry.json", ".lock"
 FORMAT = 1
 T = TypeVar("T")
 _VERSION = re.compile(r"v\d{4,}")
@@ -84,6 +87,10 @@ class RegistryState(msgspec.Struct, frozen=True):
 
     live: str | None = None
     decisions: tuple[Decision, ...] = ()
+
+
+class RegistryChangedError(ConfigError):
+    """Another decision came between the look at the registry and the decision made upon it: look again."""
 
 
 class ModelRegistry:
@@ -204,25 +211,43 @@ class ModelRegistry:
         path = self.folder / REGISTRY
         return _decoded(path, RegistryState) if path.exists() else RegistryState()
 
-    def promote(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
-        """Make a version live and log why; one with a damaged file is refused."""
-        self.check(version)
-        return self._decide("promote", version, numbers, reason, live=version)
+    def promote(
+        self, version: str, numbers: Mapping[str, float], reason: str, expected: RegistryState | None = None
+    ) -> Decision:
+        """Make a version live and log why; one with a damaged file is refused.
 
-    def keep(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
-        """Log why a version did not become live."""
-        return self._decide("keep", version, numbers, reason, live=self.state().live)
+        Parameters
+        ----------
+        expected
+            The state that the decision is made upon; without one it stands whatever was decided meanwhile.
+
+        Raises
+        ------
+        RegistryChangedError
+            The state is another by now; nothing is changed.
+        """
+        self.check(version)
+        with self._locked():
+            return self._decide("promote", version, numbers, reason, version, expected)
+
+    def keep(
+        self, version: str, numbers: Mapping[str, float], reason: str, expected: RegistryState | None = None
+    ) -> Decision:
+        """Log why a version did not become live; `expected` and what is raised are those of `promote`."""
+        with self._locked():
+            return self._decide("keep", version, numbers, reason, self.state().live, expected)
 
     def rollback(self, reason: str) -> Decision:
         """Make the version live again that was so before the live one; with a damaged file it is refused."""
-        before = self.version_before()
-        if before is None:
-            raise ConfigError(
-                f"{self.folder / REGISTRY}: need a version before the live one; got "
-                f"{self.state().live or 'none'}. Promote one by name."
-            )
-        self.check(before)
-        return self._decide("rollback", before, {}, reason, live=before)
+        with self._locked():
+            before = self.version_before()
+            if before is None:
+                raise ConfigError(
+                    f"{self.folder / REGISTRY}: need a version before the live one; got "
+                    f"{self.state().live or 'none'}. Promote one by name."
+                )
+            self.check(before)
+            return self._decide("rollback", before, {}, reason, before)
 
     def version_before(self) -> str | None:
         """Return the version that was live before the live one, `None` if there is none.
@@ -244,15 +269,33 @@ class ModelRegistry:
         numbers: Mapping[str, float],
         reason: str,
         live: str | None,
+        expected: RegistryState | None = None,
     ) -> Decision:
+        """Log a decision; the caller holds the lock."""
         state = self.state()
+        if expected is not None and state.decisions != expected.decisions:
+            last = "".join(f", the last {one.action} {one.version} at {one.at}" for one in state.decisions[-1:])
+            raise RegistryChangedError(
+                f"{self.folder / REGISTRY}: need the {len(expected.decisions)} decisions there were; got "
+                f"{len(state.decisions)}{last}. Decide again."
+            )
         decision = Decision(_now(), action, version, state.live, dict(numbers), reason)
-        raw = msgspec.json.encode(RegistryState(live, (*state.decisions, decision)))
+        self._write_state(RegistryState(live, (*state.decisions, decision)))
+        return decision
+
+    def _write_state(self, state: RegistryState) -> None:
         partial = self.folder / f".{REGISTRY}-{os.getpid()}"
-        _write(partial, msgspec.json.format(raw))
+        _write(partial, msgspec.json.format(msgspec.json.encode(state)))
         partial.replace(self.folder / REGISTRY)
         _sync_folder(self.folder)
-        return decision
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep all others from changing the registry; the lock goes with the process that holds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOCK).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _existing(self, version: str) -> Path:
         if version not in self.versions():

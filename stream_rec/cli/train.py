@@ -130,7 +130,7 @@ def command(
         typer.echo(json.dumps(outcome.as_dict()))
     else:
         _print(outcome)
-    if tell and outcome.decision is not None and outcome.decision.action == "promote":
+    if tell and outcome.is_promoted:
         announce(settings, ModelRegistry(folder))
 
 
@@ -156,4 +156,5 @@ def _print(outcome: TrainOutcome) -> None:
     decided = "not decided" if outcome.decision is None else f"{outcome.decision.action}: {outcome.decision.reason}"
     before = ", made by an earlier run of the same log and settings" if outcome.trained_before else ""
     console.print(f"{outcome.manifest.version}{before}, {decided}", highlight=False)
+    console.print(f"live now: {outcome.live or 'none'}", highlight=False)
     console.print(f"report: {outcome.report}", highlight=False, soft_wrap=True)

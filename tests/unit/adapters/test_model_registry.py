@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from stream_rec.adapters.model_registry import MANIFEST, ModelRegistry
+from stream_rec.adapters.model_registry import MANIFEST, ModelRegistry, RegistryChangedError
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables, tables_bytes
 from stream_rec.cli.app import build_app
 from stream_rec.core.sequence_tables import StudentWeights, row_width
@@ -90,6 +91,29 @@ def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
         "promote", "promote", "keep", "rollback", "promote", "rollback",
     ]  # fmt: skip
     assert registry.state().decisions[1].numbers == {"new": 0.31, "running": 0.3}
+
+
+def test_a_decision_upon_a_state_that_is_over_is_refused(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    first, second, third = (publish(registry, seed=seed) for seed in range(3))
+    registry.promote(first, {}, "")
+    registry.promote(second, {}, "")
+    seen = registry.state()
+    registry.promote(third, {}, "by hand")
+    registry.rollback("by hand")
+    assert registry.state().live == seen.live, "and yet somebody has decided"
+    for decide in (registry.promote, registry.keep):
+        with pytest.raises(RegistryChangedError, match=r"need the 2 decisions .* got 4, the last rollback v0002"):
+            decide(third, {}, "", seen)
+    assert len(registry.state().decisions) == 4
+    assert registry.promote(third, {}, "", registry.state()).other == second
+
+
+def test_decisions_at_once_are_all_kept(tmp_path: Path) -> None:
+    version = publish(ModelRegistry(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: ModelRegistry(tmp_path).keep(version, {}, str(number)), range(40)))
+    assert {int(one.reason) for one in ModelRegistry(tmp_path).state().decisions} == set(range(40))
 
 
 @pytest.mark.parametrize("name", [TABLES_FILE, STUDENT_FILE])

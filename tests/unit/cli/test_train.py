@@ -37,7 +37,7 @@ def test_a_log_with_a_catalogue_becomes_a_version(log: Path, tmp_path: Path) -> 
     models = tmp_path / "models"
     words = (log, "--items", tmp_path / "items.csv", "--quick", "--test", "0.1", "--train", "0.8", "--out", models)
     figures = json.loads(printed(*words, "--json"))
-    assert (figures["version"], figures["decision"]["action"]) == ("v0001", "promote")
+    assert (figures["version"], figures["decision"]["action"], figures["live"]) == ("v0001", "promote", "v0001")
     assert figures["data"]["texts"] == 40
     assert 0 <= figures["metrics"]["student"]["hr20"] <= 1
     assert Path(figures["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -47,6 +47,7 @@ def test_ids_only_for_a_person(log: Path, tmp_path: Path) -> None:
     text = printed(log, "--quick", "--no-promote", "--out", tmp_path / "models")
     assert "tables, int8" in text
     assert "v0001, not decided" in text
+    assert "live now: none" in text
 
 
 def test_shares_that_overlap_are_refused(log: Path, tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ class Cluster:
 
     def train(self, *_: object) -> SimpleNamespace:
         self.asked.append(("train", ""))
-        return SimpleNamespace(decision=SimpleNamespace(action="promote"), as_dict=dict)
+        return SimpleNamespace(is_promoted=True, as_dict=dict)
 
     def announce(self, settings: Settings, registry: ModelRegistry) -> None:
         self.asked.append(("announce", settings.kafka.bootstrap))

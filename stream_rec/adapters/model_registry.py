@@ -3,7 +3,7 @@
     models/
       v0001/manifest.json     what it was trained on, with which settings and code, how good it is, checksums
             tables.safetensors, student.safetensors, …
-      registry.json           which version is live, and every decision about it, with both numbers
+      registry.json           which version is live, every decision with both numbers, the highest number given
 
 A version appears by one rename and `registry.json` is replaced by one: a crash leaves the old state or the new one.
 Who changes it holds `.lock` from reading to writing, so that of two at once none undoes the other.
@@ -83,10 +83,11 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class RegistryState(msgspec.Struct, frozen=True):
-    """The content of `registry.json`."""
+    """The content of `registry.json`. `highest`: the highest number a version ever got; 0 in files older than it."""
 
     live: str | None = None
     decisions: tuple[Decision, ...] = ()
+    highest: int = 0
 
 
 class RegistryChangedError(ConfigError):
@@ -141,10 +142,8 @@ class ModelRegistry:
 
     def check(self, version: str) -> None:
         """Read every file of a version: what a worker serves with and what an encoder and the next fine-tune need."""
-        self.tables(version)
         for name in self.manifest(version).files:
-            if name != TABLES_FILE:
-                self.read_file(version, name)
+            self.read_file(version, name)
 
     def tables(self, version: str) -> ModelTables:
         """Return what a worker serves with."""
@@ -162,7 +161,8 @@ class ModelRegistry:
     ) -> Manifest:
         """Write a new version and return its manifest; nothing becomes live by it.
 
-        No number is given twice, also not that of a version whose folder was removed: decisions name it.
+        No number is given twice, also not that of a version whose folder was removed: decisions, announcements and
+        later versions name it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         stored = {name: StoredFile(len(raw), sha256(raw).hexdigest()) for name, raw in files.items()}
@@ -171,9 +171,8 @@ class ModelRegistry:
         staged.mkdir()
         for name, raw in files.items():
             _write(staged / name, raw)
-        decided = [one.version for one in self.state().decisions]
-        while True:
-            version = f"v{1 + max((_number(one) for one in (*self.versions(), *decided)), default=0):04d}"
+        with self._locked():
+            version = self._next_version()
             manifest = Manifest(
                 version=version,
                 created=_now(),
@@ -185,14 +184,17 @@ class ModelRegistry:
                 files=stored,
             )
             _write(staged / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-            try:
-                staged.rename(self.folder / version)
-            except OSError:
-                if not (self.folder / version).exists():
-                    raise
-                continue  # another trainer took the number
+            staged.rename(self.folder / version)
             _sync_folder(self.folder)
             return manifest
+
+    def _next_version(self) -> str:
+        """Take the next number, for good; the caller holds the lock."""
+        state = self.state()
+        named = (*self.versions(), *(one.version for one in state.decisions))
+        number = 1 + max(state.highest, *map(_number, named), 0)
+        self._write_state(msgspec.structs.replace(state, highest=number))
+        return f"v{number:04d}"
 
     def published(self, fingerprint: str, code: str) -> Manifest | None:
         """Return the newest version that a run published with this code; `None` where there is none in one piece."""
@@ -226,6 +228,7 @@ class ModelRegistry:
         RegistryChangedError
             The state is another by now; nothing is changed.
         """
+        self.tables(version)
         self.check(version)
         with self._locked():
             return self._decide("promote", version, numbers, reason, version, expected)
@@ -246,6 +249,7 @@ class ModelRegistry:
                     f"{self.folder / REGISTRY}: need a version before the live one; got "
                     f"{self.state().live or 'none'}. Promote one by name."
                 )
+            self.tables(before)
             self.check(before)
             return self._decide("rollback", before, {}, reason, before)
 
@@ -280,7 +284,7 @@ class ModelRegistry:
                 f"{len(state.decisions)}{last}. Decide again."
             )
         decision = Decision(_now(), action, version, state.live, dict(numbers), reason)
-        self._write_state(RegistryState(live, (*state.decisions, decision)))
+        self._write_state(RegistryState(live, (*state.decisions, decision), state.highest))
         return decision
 
     def _write_state(self, state: RegistryState) -> None:

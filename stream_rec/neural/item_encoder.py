@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,8 +67,9 @@ def warm_start(raw: bytes, item_ids: Sequence[str], settings: dict[str, Any], ve
         if "text_mean" in tensors:
             texts = TextBasis(tensors["text_mean"].numpy(), tensors["content_projection"].numpy())
         weights = {name.removeprefix(_MODEL): tensors[name] for name in tensors if name.startswith(_MODEL)}
-        item_texts = _item_texts(tensors, item_ids)
-        return WarmStart(version, recipe_from(settings), item_ids, tensors["has_id"], weights, texts, item_texts)
+        has_id, item_texts = tensors["has_id"], _item_texts(tensors, item_ids)
+        checksum = sha256(raw).hexdigest()
+        return WarmStart(version, checksum, recipe_from(settings), item_ids, has_id, weights, texts, item_texts)
     except (SafetensorError, ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: need the student of this version; got {error!r}. Train it anew.") from error
 

@@ -196,7 +196,7 @@ class TrainingRun:
     def _fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change with anything the trained models depend on."""
         log = self.log
-        begin = self.split.since, None if self.warm is None else self.warm.version
+        begin = self.split.since, None if self.warm is None else (self.warm.version, self.warm.sha256)
         digest = sha256(json.dumps([self.recipe.as_dict(), *begin, self.split.train, list(log.item_ids)]).encode())
         for array in (log.starts, log.items, log.context, log.places):
             digest.update(np.ascontiguousarray(array).tobytes())

@@ -22,6 +22,8 @@ class WarmStart:
 
     Parameters
     ----------
+    sha256
+        Checksum of its file, as in the manifest.
     item_ids, has_id
         The items it was trained with, and bool[items]: which of them have an id vector.
     weights
@@ -33,6 +35,7 @@ class WarmStart:
     """
 
     version: str
+    sha256: str
     recipe: Recipe
     item_ids: Sequence[str]
     has_id: Tensor

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from stream_rec.adapters.model_registry import MANIFEST, ModelRegistry, RegistryChangedError
+from stream_rec.adapters.model_registry import MANIFEST, REGISTRY, ModelRegistry, RegistryChangedError
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables, tables_bytes
 from stream_rec.cli.app import build_app
 from stream_rec.core.sequence_tables import StudentWeights, row_width
@@ -65,14 +67,39 @@ def test_versions_count_up_and_nothing_is_live_by_itself(tmp_path: Path) -> None
     assert (registry.versions(), registry.state().live) == ([], None)
     assert [publish(registry) for _ in range(3)] == ["v0001", "v0002", "v0003"]
     assert registry.state().live is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["v0001", "v0002", "v0003"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["v0001", "v0002", "v0003"]
 
 
-def test_the_number_of_a_version_that_was_decided_about_is_not_given_again(tmp_path: Path) -> None:
+def test_the_number_of_a_version_whose_folder_is_gone_is_not_given_again(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     registry.promote(publish(registry), {}, "first")
     (tmp_path / "v0001").rename(tmp_path / "away")
     assert publish(registry) == "v0002", "else it would be live without having been promoted"
+    (tmp_path / "v0002").rename(tmp_path / "away, too")
+    assert publish(registry) == "v0003", "else a fine-tune could name the one that nothing was decided about"
+    registry.keep("v0003", {}, "")
+    (tmp_path / "v0003").rename(tmp_path / "away as well")
+    assert publish(registry) == "v0004"
+
+
+def test_numbers_of_a_registry_file_without_the_highest_go_on(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.promote(publish(registry), {}, "first")
+    older = json.loads((tmp_path / REGISTRY).read_bytes())
+    del older["highest"]
+    (tmp_path / REGISTRY).write_text(json.dumps(older))
+    assert publish(registry) == "v0002"
+
+
+def test_trainers_at_once_get_a_number_each(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from stream_rec.adapters.model_registry import ModelRegistry\n"
+        "for _ in range(5):\n"
+        "    ModelRegistry(Path(sys.argv[1])).publish({}, code='', data={}, settings={}, metrics={})"
+    )
+    trainers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    assert [trainer.wait() for trainer in trainers] == [0, 0, 0]
+    assert ModelRegistry(tmp_path).versions() == [f"v{number:04d}" for number in range(1, 16)]
 
 
 def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:

@@ -113,6 +113,18 @@ def test_items_that_left_log_and_catalogue_stay_as_if_they_were_there(tmp_path: 
     assert stored(there, "v0002").item_texts == TEXTS | NEW, "what goes on from it keeps them as well"
 
 
+def test_another_student_under_the_same_name_is_another_run(tmp_path: Path) -> None:
+    prints = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        run(folder, chain_log(), {}, recipe=replace(TINY, seed=seed))
+        tuned = run(folder, later_log(), {}, recipe=TINY, warm_from="v0001").manifest
+        prints.append((tuned.fingerprint, stored(folder, "v0001").sha256, tuned.settings))
+        assert prints[-1][1] == ModelRegistry(folder).manifest("v0001").files[STUDENT_FILE].sha256
+    assert prints[0][2] == prints[1][2], "nothing else is another"
+    assert prints[0][0] != prints[1][0]
+
+
 def test_a_text_that_the_catalogue_has_changed_wins(tmp_path: Path) -> None:
     run(tmp_path, chain_log(), TEXTS)
     run(tmp_path, later_log(), TEXTS | NEW | {"item-0-0": "wooden spoon", "item-0-1": ""}, warm_from="v0001")

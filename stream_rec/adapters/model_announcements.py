@@ -64,6 +64,15 @@ def _announced(registry: ModelRegistry, version: str) -> AnnouncedVersion:
     )
 
 
+def check_announcing(settings: Settings) -> None:
+    """Raise ConfigError where an announcement could not be sent: no broker answers, or there is no such topic."""
+    producer = open_producer(settings.kafka.bootstrap, settings.kafka.client_id)
+    try:
+        check_topics(producer, [settings.topics.models])
+    finally:
+        producer.close()
+
+
 def announce(settings: Settings, registry: ModelRegistry) -> ModelAnnouncement:
     """Tell all workers and the encoder that the registry's live version is to serve, and return what was said.
 

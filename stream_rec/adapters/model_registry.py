@@ -3,17 +3,20 @@
     models/
       v0001/manifest.json     what it was trained on, with which settings and code, how good it is, checksums
             tables.safetensors, student.safetensors, …
-      registry.json           which version is live, and every decision about it, with both numbers
+      registry.json           which version is live, every decision with both numbers, the highest number given
 
 A version appears by one rename and `registry.json` is replaced by one: a crash leaves the old state or the new one.
+Who changes it holds `.lock` from reading to writing, so that of two at once none undoes the other.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +27,7 @@ import msgspec
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables
 from stream_rec.errors import ConfigError
 
-MANIFEST, REGISTRY = "manifest.json", "registry.json"
+MANIFEST, REGISTRY, LOCK = "manifest.json", "registry.json", ".lock"
 FORMAT = 1
 T = TypeVar("T")
 _VERSION = re.compile(r"v\d{4,}")
@@ -80,10 +83,15 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class RegistryState(msgspec.Struct, frozen=True):
-    """The content of `registry.json`."""
+    """The content of `registry.json`. `highest`: the highest number a version ever got; 0 in files older than it."""
 
     live: str | None = None
     decisions: tuple[Decision, ...] = ()
+    highest: int = 0
+
+
+class RegistryChangedError(ConfigError):
+    """Another decision came between the look at the registry and the decision made upon it: look again."""
 
 
 class ModelRegistry:
@@ -132,6 +140,11 @@ class ModelRegistry:
             )
         return raw
 
+    def check(self, version: str) -> None:
+        """Read every file of a version: what a worker serves with and what an encoder and the next fine-tune need."""
+        for name in self.manifest(version).files:
+            self.read_file(version, name)
+
     def tables(self, version: str) -> ModelTables:
         """Return what a worker serves with."""
         return parse_tables(self.read_file(version, TABLES_FILE), self.folder / version / TABLES_FILE)
@@ -148,7 +161,8 @@ class ModelRegistry:
     ) -> Manifest:
         """Write a new version and return its manifest; nothing becomes live by it.
 
-        No number is given twice, also not that of a version whose folder was removed: decisions name it.
+        No number is given twice, also not that of a version whose folder was removed: decisions, announcements and
+        later versions name it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         stored = {name: StoredFile(len(raw), sha256(raw).hexdigest()) for name, raw in files.items()}
@@ -157,9 +171,8 @@ class ModelRegistry:
         staged.mkdir()
         for name, raw in files.items():
             _write(staged / name, raw)
-        decided = [one.version for one in self.state().decisions]
-        while True:
-            version = f"v{1 + max((_number(one) for one in (*self.versions(), *decided)), default=0):04d}"
+        with self._locked():
+            version = self._next_version()
             manifest = Manifest(
                 version=version,
                 created=_now(),
@@ -171,14 +184,17 @@ class ModelRegistry:
                 files=stored,
             )
             _write(staged / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-            try:
-                staged.rename(self.folder / version)
-            except OSError:
-                if not (self.folder / version).exists():
-                    raise
-                continue  # another trainer took the number
+            staged.rename(self.folder / version)
             _sync_folder(self.folder)
             return manifest
+
+    def _next_version(self) -> str:
+        """Take the next number, for good; the caller holds the lock."""
+        state = self.state()
+        named = (*self.versions(), *(one.version for one in state.decisions))
+        number = 1 + max(state.highest, *map(_number, named), 0)
+        self._write_state(msgspec.structs.replace(state, highest=number))
+        return f"v{number:04d}"
 
     def published(self, fingerprint: str, code: str) -> Manifest | None:
         """Return the newest version that a run published with this code; `None` where there is none in one piece."""
@@ -186,8 +202,7 @@ class ModelRegistry:
             try:
                 manifest = self.manifest(version)
                 if (manifest.fingerprint, manifest.code) == (fingerprint, code):
-                    for name in manifest.files:
-                        self.read_file(version, name)
+                    self.check(version)
                     return manifest
             except ConfigError:
                 continue  # damaged: the run would make it anew
@@ -198,25 +213,45 @@ class ModelRegistry:
         path = self.folder / REGISTRY
         return _decoded(path, RegistryState) if path.exists() else RegistryState()
 
-    def promote(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
-        """Make a version live and log why; one whose tables are damaged is refused."""
-        self.tables(version)
-        return self._decide("promote", version, numbers, reason, live=version)
+    def promote(
+        self, version: str, numbers: Mapping[str, float], reason: str, expected: RegistryState | None = None
+    ) -> Decision:
+        """Make a version live and log why; one with a damaged file is refused.
 
-    def keep(self, version: str, numbers: Mapping[str, float], reason: str) -> Decision:
-        """Log why a version did not become live."""
-        return self._decide("keep", version, numbers, reason, live=self.state().live)
+        Parameters
+        ----------
+        expected
+            The state that the decision is made upon; without one it stands whatever was decided meanwhile.
+
+        Raises
+        ------
+        RegistryChangedError
+            The state is another by now; nothing is changed.
+        """
+        self.tables(version)
+        self.check(version)
+        with self._locked():
+            return self._decide("promote", version, numbers, reason, version, expected)
+
+    def keep(
+        self, version: str, numbers: Mapping[str, float], reason: str, expected: RegistryState | None = None
+    ) -> Decision:
+        """Log why a version did not become live; `expected` and what is raised are those of `promote`."""
+        with self._locked():
+            return self._decide("keep", version, numbers, reason, self.state().live, expected)
 
     def rollback(self, reason: str) -> Decision:
-        """Make the version live again that was so before the live one."""
-        before = self.version_before()
-        if before is None:
-            raise ConfigError(
-                f"{self.folder / REGISTRY}: need a version before the live one; got "
-                f"{self.state().live or 'none'}. Promote one by name."
-            )
-        self.tables(before)
-        return self._decide("rollback", before, {}, reason, live=before)
+        """Make the version live again that was so before the live one; with a damaged file it is refused."""
+        with self._locked():
+            before = self.version_before()
+            if before is None:
+                raise ConfigError(
+                    f"{self.folder / REGISTRY}: need a version before the live one; got "
+                    f"{self.state().live or 'none'}. Promote one by name."
+                )
+            self.tables(before)
+            self.check(before)
+            return self._decide("rollback", before, {}, reason, before)
 
     def version_before(self) -> str | None:
         """Return the version that was live before the live one, `None` if there is none.
@@ -238,15 +273,33 @@ class ModelRegistry:
         numbers: Mapping[str, float],
         reason: str,
         live: str | None,
+        expected: RegistryState | None = None,
     ) -> Decision:
+        """Log a decision; the caller holds the lock."""
         state = self.state()
+        if expected is not None and state.decisions != expected.decisions:
+            last = "".join(f", the last {one.action} {one.version} at {one.at}" for one in state.decisions[-1:])
+            raise RegistryChangedError(
+                f"{self.folder / REGISTRY}: need the {len(expected.decisions)} decisions there were; got "
+                f"{len(state.decisions)}{last}. Decide again."
+            )
         decision = Decision(_now(), action, version, state.live, dict(numbers), reason)
-        raw = msgspec.json.encode(RegistryState(live, (*state.decisions, decision)))
+        self._write_state(RegistryState(live, (*state.decisions, decision), state.highest))
+        return decision
+
+    def _write_state(self, state: RegistryState) -> None:
         partial = self.folder / f".{REGISTRY}-{os.getpid()}"
-        _write(partial, msgspec.json.format(raw))
+        _write(partial, msgspec.json.format(msgspec.json.encode(state)))
         partial.replace(self.folder / REGISTRY)
         _sync_folder(self.folder)
-        return decision
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep all others from changing the registry; the lock goes with the process that holds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOCK).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _existing(self, version: str) -> Path:
         if version not in self.versions():

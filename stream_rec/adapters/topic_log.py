@@ -68,16 +68,16 @@ def _records(bootstrap: str, topic: str, report: Report) -> Iterator[Any]:
 
 
 def texts_of(records: Iterable[Any], passed_over: Counter[str]) -> dict[str, str]:
-    """Return item id → title and categories by the newest record of each; a tombstone takes an item out.
+    """Return item id → title and categories by the newest record of each that says something.
 
-    `passed_over` is changed.
+    A tombstone leaves an item's text as it was, as in the encoder: histories still hold the item. `passed_over` is
+    changed.
     """
     texts: dict[str, str] = {}
     for record in records:
+        if record.value is None:
+            continue
         try:
-            if record.value is None:
-                texts.pop((record.key or b"").decode(errors="replace"), None)
-                continue
             item = decode_item(record.value, record.key)
         except ContractError as error:
             passed_over[error.reason] += 1

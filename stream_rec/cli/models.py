@@ -53,8 +53,7 @@ def show(version: Version, out: Models = None, config: ConfigFile = None, as_jso
 
     registry = ModelRegistry(models_folder(out, config))
     manifest = registry.manifest(version)
-    for name in manifest.files:
-        registry.read_file(version, name)
+    registry.check(version)
     if as_json:
         typer.echo(json.dumps({**msgspec.to_builtins(manifest), "live": registry.state().live == version}))
         return

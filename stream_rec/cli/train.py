@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import Announce, ConfigFile, Models, models_folder
+from stream_rec.cli.options import Announce, ConfigFile, Models
 from stream_rec.cli.training_input import from_files, from_topics, since_of
 
 if TYPE_CHECKING:
@@ -85,14 +85,20 @@ def command(
     import json
     from dataclasses import replace
 
+    from stream_rec.adapters.model_announcements import announce, check_announcing
+    from stream_rec.adapters.model_registry import ModelRegistry
     from stream_rec.backtest.log_format import parse_log_format
+    from stream_rec.config import load
     from stream_rec.errors import ConfigError
 
     if (log is None) != from_topic:
         raise ConfigError("train: need a LOG or --from-topic; got " + ("none. Name one." if log is None else "both."))
     log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
-    learned_since, folder = since_of(since), models_folder(out, config)
+    learned_since, settings = since_of(since), load(config, **({"kafka": {"bootstrap": kafka}} if kafka else {}))
+    folder = settings.encoder.models if out is None else out
     _need_neural_extra()
+    if tell:
+        check_announcing(settings)  # now, not after hours of training
     import torch
 
     from stream_rec.cli.training_progress import training_bars
@@ -103,7 +109,7 @@ def command(
     recipe = replace(recipes.Recipe(), seed=seed)
     with training_bars(quiet=as_json) as report:
         if log is None:
-            source = from_topics(kafka, config, items, items_columns, report)
+            source = from_topics(settings, items, items_columns, report)
         else:
             source = from_files(log, log_format, items, items_columns)
         request = trainer.TrainRequest(
@@ -124,12 +130,8 @@ def command(
         typer.echo(json.dumps(outcome.as_dict()))
     else:
         _print(outcome)
-    if tell and outcome.decision is not None and outcome.decision.action == "promote":
-        from stream_rec.adapters.model_announcements import announce
-        from stream_rec.adapters.model_registry import ModelRegistry
-        from stream_rec.config import load
-
-        announce(load(config), ModelRegistry(folder))
+    if tell and outcome.is_promoted:
+        announce(settings, ModelRegistry(folder))
 
 
 def _need_neural_extra() -> None:
@@ -154,4 +156,5 @@ def _print(outcome: TrainOutcome) -> None:
     decided = "not decided" if outcome.decision is None else f"{outcome.decision.action}: {outcome.decision.reason}"
     before = ", made by an earlier run of the same log and settings" if outcome.trained_before else ""
     console.print(f"{outcome.manifest.version}{before}, {decided}", highlight=False)
+    console.print(f"live now: {outcome.live or 'none'}", highlight=False)
     console.print(f"report: {outcome.report}", highlight=False, soft_wrap=True)

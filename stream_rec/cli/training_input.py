@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from stream_rec.backtest.log_format import LogFormat
+    from stream_rec.config import Settings
     from stream_rec.neural.interactions import Interaction
     from stream_rec.neural.training import Report
 
@@ -31,17 +32,13 @@ def from_files(log: Path, log_format: LogFormat, items: Path | None, items_colum
     return TrainingInput(log.name, list(read_log(log, log_format)), catalogue_texts(items, items_columns))
 
 
-def from_topics(
-    kafka: str | None, config: Path | None, items: Path | None, items_columns: str | None, report: Report
-) -> TrainingInput:
+def from_topics(settings: Settings, items: Path | None, items_columns: str | None, report: Report) -> TrainingInput:
     """Read the topics of the settings to their present end; a catalogue in a file wins over theirs. Raises ConfigError.
 
     What was passed over is said on stderr.
     """
     from stream_rec.adapters.topic_log import read_topics
-    from stream_rec.config import load
 
-    settings = load(config, **({"kafka": {"bootstrap": kafka}} if kafka else {}))
     log = read_topics(settings.kafka.bootstrap, settings.topics, report)
     if log.passed_over:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in log.passed_over.most_common())

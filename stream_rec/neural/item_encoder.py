@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -25,10 +27,14 @@ from stream_rec.neural.warm_start import WarmStart
 
 STUDENT_FILE = "student.safetensors"
 _MODEL = "model."
+_ITEM_TEXTS = "item_texts"
 
 
 def student_bytes(run: TrainedRun) -> bytes:
-    """Return the student as a file: its parameters, which items have an id vector, what makes content of texts."""
+    """Return the student as a file: its parameters, which items have an id vector, texts and their basis.
+
+    `item_texts`, a JSON list as uint8, is what a run that goes on from it has of items the catalogue no longer names.
+    """
     model = run.student.model
     tensors = {_MODEL + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     tensors["has_id"] = model.items.get_buffer("has_id")
@@ -36,6 +42,7 @@ def student_bytes(run: TrainedRun) -> bytes:
     if run.texts is not None:
         tensors["text_mean"] = torch.from_numpy(run.texts.mean)
         tensors["content_projection"] = torch.from_numpy(run.texts.projection)
+        tensors[_ITEM_TEXTS] = torch.from_numpy(np.frombuffer(msgspec.json.encode(run.item_texts), np.uint8).copy())
     return bytes(save(tensors))
 
 
@@ -60,9 +67,19 @@ def warm_start(raw: bytes, item_ids: Sequence[str], settings: dict[str, Any], ve
         if "text_mean" in tensors:
             texts = TextBasis(tensors["text_mean"].numpy(), tensors["content_projection"].numpy())
         weights = {name.removeprefix(_MODEL): tensors[name] for name in tensors if name.startswith(_MODEL)}
-        return WarmStart(version, recipe_from(settings), item_ids, tensors["has_id"], weights, texts)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        has_id, item_texts = tensors["has_id"], _item_texts(tensors, item_ids)
+        checksum = sha256(raw).hexdigest()
+        return WarmStart(version, checksum, recipe_from(settings), item_ids, has_id, weights, texts, item_texts)
+    except (SafetensorError, ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: need the student of this version; got {error!r}. Train it anew.") from error
+
+
+def _item_texts(tensors: Mapping[str, torch.Tensor], item_ids: Sequence[str]) -> dict[str, str]:
+    """Return item id → text of the items that have one; nothing where the file keeps none."""
+    if _ITEM_TEXTS not in tensors:
+        return {}
+    texts = msgspec.json.decode(tensors[_ITEM_TEXTS].numpy().tobytes(), type=list[str])
+    return {item_id: text for item_id, text in zip(item_ids, texts, strict=True) if text}
 
 
 class EncodedItems(NamedTuple):

@@ -7,7 +7,7 @@ runs/texts.safetensors
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -51,9 +51,9 @@ class TrainedRun:
     """All a run made.
 
     `places`: the held-out events behind all figures. `texts`: how texts become content, and `content` float32[items,
-    128]: that of the log's items; `None` and of width 0 where no item has a text. `rows` and `weights`: the student's
-    tables. `teacher`: `None` where the student went on from a version's. `plain`: a student that had no teacher, if it
-    was asked for.
+    128]: that of the log's items; `None` and of width 0 where no item has a text. `item_texts`: the log's items' texts,
+    empty for an item without one. `rows` and `weights`: the student's tables. `teacher`: `None` where the student went
+    on from a version's. `plain`: a student that had no teacher, if it was asked for.
     """
 
     places: Int64Array
@@ -64,6 +64,7 @@ class TrainedRun:
     plain: TrainedModel | None
     rows: Float32Array
     weights: StudentWeights
+    item_texts: Sequence[str]
 
 
 class TrainingRun:
@@ -72,7 +73,8 @@ class TrainingRun:
     Parameters
     ----------
     texts
-        item id → text, for the items that have one; with none at all items are ids only.
+        item id → text, for the items that have one; with none at all items are ids only. Items of `warm` that it does
+        not name keep the text they had.
     folder
         Where runs keep their stages, one sub-folder each, named by all that has an influence on the result.
     test_events
@@ -91,7 +93,8 @@ class TrainingRun:
         test_events: int,
         warm: WarmStart | None = None,
     ) -> None:
-        self.log, self.split, self.texts, self.recipe, self.warm = log, split, texts, recipe, warm
+        self.log, self.split, self.recipe, self.warm = log, split, recipe, warm
+        self.texts = texts if warm is None else {**warm.item_texts, **texts}
         self.lengths = split.train_lengths(log)
         self.fingerprint = self._fingerprint()
         self.folder = folder / self.fingerprint
@@ -124,7 +127,7 @@ class TrainingRun:
         content = no_content(len(rows))
         if text is not None and basis is not None:
             content = content_of(text.numpy(), basis.projection)
-        return TrainedRun(self.places, basis, content, teacher, student, alone, rows, weights)
+        return TrainedRun(self.places, basis, content, teacher, student, alone, rows, weights, self._item_texts())
 
     def bias_of(self, model: SequenceModel) -> Tensor:
         """Return float32[items]: the bias to serve with, which lifts items without a training event."""
@@ -159,9 +162,12 @@ class TrainingRun:
         vectors = user_vectors(self.log, model, table, places)
         return figures_of(self.log, self.split, places, vectors, table.numpy(), self.bias_of(model).numpy())
 
+    def _item_texts(self) -> list[str]:
+        return [self.texts.get(item_id, "") for item_id in self.log.item_ids]
+
     def _text(self, report: Report) -> tuple[Tensor | None, TextBasis | None]:
         """Return the items' text vectors, centred, and what makes content of them; `None` where no item has a text."""
-        texts = [self.texts.get(item_id, "") for item_id in self.log.item_ids]
+        texts = self._item_texts()
         if not any(texts) or (self.warm is not None and self.warm.texts is None):
             return None, None
         kept = self.folder.parent / TEXTS_FILE
@@ -190,7 +196,7 @@ class TrainingRun:
     def _fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change with anything the trained models depend on."""
         log = self.log
-        begin = self.split.since, None if self.warm is None else self.warm.version
+        begin = self.split.since, None if self.warm is None else (self.warm.version, self.warm.sha256)
         digest = sha256(json.dumps([self.recipe.as_dict(), *begin, self.split.train, list(log.item_ids)]).encode())
         for array in (log.starts, log.items, log.context, log.places):
             digest.update(np.ascontiguousarray(array).tobytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,20 +22,26 @@ class WarmStart:
 
     Parameters
     ----------
+    sha256
+        Checksum of its file, as in the manifest.
     item_ids, has_id
         The items it was trained with, and bool[items]: which of them have an id vector.
     weights
         Its `state_dict`.
     texts
         What it takes off text vectors; `None` if it knows no texts.
+    item_texts
+        item id → the text it was trained with, of the items that had one; none of a version older than this field.
     """
 
     version: str
+    sha256: str
     recipe: Recipe
     item_ids: Sequence[str]
     has_id: Tensor
     weights: Mapping[str, Tensor]
     texts: TextBasis | None
+    item_texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @torch.no_grad()

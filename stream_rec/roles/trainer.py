@@ -75,15 +75,22 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """A finished run: its manifest, the decision (`None` if it was not to be made), the report's file.
+    """A finished run: its manifest, the decision (`None` if it was not to be made), the report's file, what is live.
 
-    `trained_before`: an earlier run of the same log and request had published the version; it was not made again.
+    `trained_before`: an earlier run of the same log and request had published the version; it was not made again. Its
+    decision stands too, though another version may have become live since.
     """
 
     manifest: Manifest
     decision: Decision | None
     report: Path
+    live: str | None
     trained_before: bool = False
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the run made its version live, and it is so still."""
+        return self.decision is not None and self.decision.action == "promote" and self.live == self.manifest.version
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for a machine."""
@@ -93,6 +100,7 @@ class TrainOutcome:
             "data": self.manifest.data,
             "metrics": self.manifest.metrics,
             "decision": msgspec.to_builtins(self.decision),
+            "live": self.live,
             "report": str(self.report),
         }
 
@@ -140,7 +148,8 @@ def train(
         manifest = _publish(registry, request, run, run.run(report, request.ablation), fingerprint, code, report)
     decision = decide(registry, manifest.version, log, split, run.places) if request.promote else None
     shutil.rmtree(run.folder, ignore_errors=True)
-    return TrainOutcome(manifest, decision, request.folder / manifest.version / REPORT_FILE, trained_before)
+    page, live = request.folder / manifest.version / REPORT_FILE, registry.state().live
+    return TrainOutcome(manifest, decision, page, live, trained_before)
 
 
 def _warm_start(registry: ModelRegistry, version: str, texts: Mapping[str, str]) -> WarmStart:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from stream_rec.adapters.model_registry import MANIFEST, ModelRegistry
+from stream_rec.adapters.model_registry import MANIFEST, REGISTRY, ModelRegistry, RegistryChangedError
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, parse_tables, tables_bytes
 from stream_rec.cli.app import build_app
 from stream_rec.core.sequence_tables import StudentWeights, row_width
 from stream_rec.errors import ConfigError
 
 WIDTH = 8
+STUDENT_FILE = "student.safetensors"
 
 
 def some_tables(seed: int = 0) -> ModelTables:
@@ -28,7 +32,7 @@ def some_tables(seed: int = 0) -> ModelTables:
 
 
 def publish(registry: ModelRegistry, hr20: float = 0.3, seed: int = 0) -> str:
-    files = {TABLES_FILE: tables_bytes(some_tables(seed)), "report.html": b"<html>"}
+    files = {TABLES_FILE: tables_bytes(some_tables(seed)), STUDENT_FILE: b"weights", "report.html": b"<html>"}
     names = ("n", "hr10", "hr20", "mrr20", "n_discovery", "hr20_discovery", "n_cold", "hr20_cold")
     metrics = {"student": dict.fromkeys(names, 0) | {"hr20": hr20}}
     return registry.publish(files, code="abc", data={"log": "shop"}, settings={"seed": seed}, metrics=metrics).version
@@ -63,14 +67,39 @@ def test_versions_count_up_and_nothing_is_live_by_itself(tmp_path: Path) -> None
     assert (registry.versions(), registry.state().live) == ([], None)
     assert [publish(registry) for _ in range(3)] == ["v0001", "v0002", "v0003"]
     assert registry.state().live is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["v0001", "v0002", "v0003"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["v0001", "v0002", "v0003"]
 
 
-def test_the_number_of_a_version_that_was_decided_about_is_not_given_again(tmp_path: Path) -> None:
+def test_the_number_of_a_version_whose_folder_is_gone_is_not_given_again(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     registry.promote(publish(registry), {}, "first")
     (tmp_path / "v0001").rename(tmp_path / "away")
     assert publish(registry) == "v0002", "else it would be live without having been promoted"
+    (tmp_path / "v0002").rename(tmp_path / "away, too")
+    assert publish(registry) == "v0003", "else a fine-tune could name the one that nothing was decided about"
+    registry.keep("v0003", {}, "")
+    (tmp_path / "v0003").rename(tmp_path / "away as well")
+    assert publish(registry) == "v0004"
+
+
+def test_numbers_of_a_registry_file_without_the_highest_go_on(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.promote(publish(registry), {}, "first")
+    older = json.loads((tmp_path / REGISTRY).read_bytes())
+    del older["highest"]
+    (tmp_path / REGISTRY).write_text(json.dumps(older))
+    assert publish(registry) == "v0002"
+
+
+def test_trainers_at_once_get_a_number_each(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from stream_rec.adapters.model_registry import ModelRegistry\n"
+        "for _ in range(5):\n"
+        "    ModelRegistry(Path(sys.argv[1])).publish({}, code='', data={}, settings={}, metrics={})"
+    )
+    trainers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    assert [trainer.wait() for trainer in trainers] == [0, 0, 0]
+    assert ModelRegistry(tmp_path).versions() == [f"v{number:04d}" for number in range(1, 16)]
 
 
 def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
@@ -91,20 +120,48 @@ def test_rolling_back_walks_down_the_promotions(tmp_path: Path) -> None:
     assert registry.state().decisions[1].numbers == {"new": 0.31, "running": 0.3}
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
-def test_a_damaged_file_is_named_and_never_goes_live(tmp_path: Path, damage: str) -> None:
+def test_a_decision_upon_a_state_that_is_over_is_refused(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
-    version = publish(registry)
-    path = tmp_path / version / TABLES_FILE
+    first, second, third = (publish(registry, seed=seed) for seed in range(3))
+    registry.promote(first, {}, "")
+    registry.promote(second, {}, "")
+    seen = registry.state()
+    registry.promote(third, {}, "by hand")
+    registry.rollback("by hand")
+    assert registry.state().live == seen.live, "and yet somebody has decided"
+    for decide in (registry.promote, registry.keep):
+        with pytest.raises(RegistryChangedError, match=r"need the 2 decisions .* got 4, the last rollback v0002"):
+            decide(third, {}, "", seen)
+    assert len(registry.state().decisions) == 4
+    assert registry.promote(third, {}, "", registry.state()).other == second
+
+
+def test_decisions_at_once_are_all_kept(tmp_path: Path) -> None:
+    version = publish(ModelRegistry(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: ModelRegistry(tmp_path).keep(version, {}, str(number)), range(40)))
+    assert {int(one.reason) for one in ModelRegistry(tmp_path).state().decisions} == set(range(40))
+
+
+@pytest.mark.parametrize("name", [TABLES_FILE, STUDENT_FILE])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_file_is_named_and_never_goes_live(tmp_path: Path, damage: str, name: str) -> None:
+    registry = ModelRegistry(tmp_path)
+    version, second = publish(registry), publish(registry)
+    registry.promote(version, {}, "")
+    registry.promote(second, {}, "")
+    path = tmp_path / version / name
     raw = bytearray(path.read_bytes())
     raw[-5] ^= 1
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(bytes(raw) if damage == "flip" else bytes(raw[:-9]))
-    with pytest.raises(ConfigError, match=rf"{version}/{TABLES_FILE}: need "):
+        path.write_bytes(bytes(raw) if damage == "flip" else bytes(raw[:-3]))
+    with pytest.raises(ConfigError, match=rf"{version}/{name}: need "):
         registry.promote(version, {}, "")
-    assert registry.state().live is None
+    with pytest.raises(ConfigError, match=rf"{version}/{name}: need "):
+        registry.rollback("")
+    assert registry.state().live == second
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"version": "v0001"}', "\udcff"])
@@ -158,7 +215,7 @@ def test_the_command_lists_shows_promotes_and_rolls_back(tmp_path: Path) -> None
     assert asked("rollback", "--no-announce")["version"] == first
     assert asked("show", first)["live"] is True
     assert "v0002" in run("list", "--out", tmp_path)
-    assert "2 files, all whole" in run("show", second, "--out", tmp_path)
+    assert "3 files, all whole" in run("show", second, "--out", tmp_path)
     assert "v0002 is live, before it v0001" in run("promote", second, "--no-announce", "--out", tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,11 +93,43 @@ def test_an_id_vector_begins_where_the_text_alone_has_the_item() -> None:
         torch.testing.assert_close(new.items()[:3], old.eval().items())
 
 
-def test_items_the_log_no_longer_has_keep_their_rows(tmp_path: Path) -> None:
+def test_items_that_left_log_and_catalogue_stay_as_if_they_were_there(tmp_path: Path) -> None:
+    gone = [item_id for item_id in TEXTS if item_id.startswith("item-3")]
+    left = {item_id: text for item_id, text in TEXTS.items() if item_id not in gone}
+    here, there = tmp_path / "named", tmp_path / "unnamed"
+    run(here, chain_log(), TEXTS)
+    shutil.copytree(here, there)
+    run(here, later_log()[-DAY:], TEXTS | NEW, warm_from="v0001", since=0.0)
+    run(there, later_log()[-DAY:], left | NEW, warm_from="v0001", since=0.0)
+    before = ModelRegistry(here).tables("v0001")
+    named, unnamed = (ModelRegistry(folder).tables("v0002") for folder in (here, there))
+    assert list(unnamed.item_ids) == list(named.item_ids) == [*before.item_ids, *NEW]
+    np.testing.assert_array_equal(unnamed.rows, named.rows)
+    places = [before.item_ids.index(item_id) for item_id in gone]
+    assert before.content[places].any(axis=1).all()
+    np.testing.assert_array_equal(unnamed.content[places], before.content[places])
+    np.testing.assert_array_equal(unnamed.text_hashes[places], before.text_hashes[places])
+    assert stored(there, "v0002").has_id.sum() == len(TEXTS) + len(NEW)
+    assert stored(there, "v0002").item_texts == TEXTS | NEW, "what goes on from it keeps them as well"
+
+
+def test_another_student_under_the_same_name_is_another_run(tmp_path: Path) -> None:
+    prints = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        run(folder, chain_log(), {}, recipe=replace(TINY, seed=seed))
+        tuned = run(folder, later_log(), {}, recipe=TINY, warm_from="v0001").manifest
+        prints.append((tuned.fingerprint, stored(folder, "v0001").sha256, tuned.settings))
+        assert prints[-1][1] == ModelRegistry(folder).manifest("v0001").files[STUDENT_FILE].sha256
+    assert prints[0][2] == prints[1][2], "nothing else is another"
+    assert prints[0][0] != prints[1][0]
+
+
+def test_a_text_that_the_catalogue_has_changed_wins(tmp_path: Path) -> None:
     run(tmp_path, chain_log(), TEXTS)
-    outcome = run(tmp_path, later_log()[-DAY:], TEXTS | NEW, warm_from="v0001", since=0.0)
-    assert set(TEXTS) <= set(ModelRegistry(tmp_path).tables(outcome.manifest.version).item_ids)
-    assert stored(tmp_path, "v0002").has_id.sum() == len(TEXTS) + len(NEW)
+    run(tmp_path, later_log(), TEXTS | NEW | {"item-0-0": "wooden spoon", "item-0-1": ""}, warm_from="v0001")
+    texts = stored(tmp_path, "v0002").item_texts
+    assert texts["item-0-0"] == "wooden spoon" and "item-0-1" not in texts
 
 
 def test_ids_alone_go_on_too_and_since_says_where_to_begin(tmp_path: Path) -> None:

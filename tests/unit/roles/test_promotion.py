@@ -111,3 +111,40 @@ def test_a_damaged_version_of_the_same_run_is_made_anew(whole: Path, tmp_path: P
     (folder / "v0001" / TABLES_FILE).write_bytes(b"")
     assert registry.published(fingerprint, code_version()) is None
     assert run(folder).manifest.version == "v0002"
+
+
+def test_what_is_decided_by_hand_during_a_contest_is_not_undone(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, registry = tmp_path / "models", ModelRegistry(tmp_path / "models")
+    shutil.copytree(whole, folder)
+    run(folder, test=0.1, promote=False)
+    registry.promote("v0002", {}, "by hand")
+    figures, compared = promotion._figures, list[str]()
+
+    def rolled_back_meanwhile(registry: ModelRegistry, version: str, *rest: Any) -> Any:
+        compared.append(version)
+        if len(compared) == 2:
+            registry.rollback("by hand")
+        return figures(registry, version, *rest)
+
+    monkeypatch.setattr(promotion, "_figures", rolled_back_meanwhile)
+    outcome = run(folder, test=0.12)
+    assert compared == ["v0003", "v0002", "v0003", "v0001"], "held again, with what is live by then"
+    assert outcome.decision is not None and outcome.decision.other == "v0001"
+    assert "of v0001" in outcome.decision.reason
+    actions = [(one.action, one.version) for one in registry.state().decisions]
+    assert actions[:3] == [("promote", "v0001"), ("promote", "v0002"), ("rollback", "v0001")]
+    assert len(actions) == 4 and actions[3] == (outcome.decision.action, "v0003")
+
+
+def test_after_a_rollback_the_same_run_says_what_is_live(whole: Path, tmp_path: Path) -> None:
+    folder, registry = tmp_path / "models", ModelRegistry(tmp_path / "models")
+    shutil.copytree(whole, folder)
+    run(folder, test=0.1, promote=False)
+    promoted = registry.promote("v0002", {"new": 1.0, "running": 0.0}, "It does not lose.")
+    assert run(folder, test=0.1).is_promoted
+    registry.rollback("by hand")
+    again = run(folder, test=0.1)
+    assert (again.decision, again.live, again.is_promoted) == (promoted, "v0001", False)
+    assert again.as_dict()["live"] == "v0001"

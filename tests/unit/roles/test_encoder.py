@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,9 +17,12 @@ from stream_rec.adapters.model_registry import ModelRegistry
 from stream_rec.adapters.model_tables import TABLES_FILE, ModelTables, tables_bytes
 from stream_rec.adapters.topic_reader import TopicReader
 from stream_rec.adapters.vector_writer import VectorWriter
+from stream_rec.core.content_vectors import no_content
 from stream_rec.core.sequence_tables import row_width
+from stream_rec.core.types import BoolArray, Float32Array
 from stream_rec.core.vector_records import decode_end, encode_end, parse_vector_key
 from stream_rec.roles import encoder as encoder_module
+from stream_rec.roles.encoded_version import EncodedVersion
 from stream_rec.roles.encoder import Encoder
 from tests.twins.small_model import WIDTH, small_weights
 
@@ -115,9 +118,42 @@ class Desk:
         left = iter(range(steps + 1))
         encoder.run(lambda: next(left) == steps)
 
-    def whole(self, name: str) -> bool:
+    def describe(self, item_id: str, title: str) -> None:
+        item = {"item_id": item_id, "title": title}
+        self.topics.records.append(Record("items", 0, item_id.encode(), json.dumps(item).encode()))
+
+    def damage(self, version: str, file: str = TABLES_FILE) -> None:
+        path = self.registry.folder / version / file
+        path.write_bytes(path.read_bytes()[:-1])
+
+    def whole(self, name: str, items: int = len(ITEMS)) -> bool:
         ends = self.topics.ends(name)
-        return len(ends) == PARTITIONS and sum(ends) == len(self.topics.rows(name)) == len(ITEMS)
+        return len(ends) == PARTITIONS and sum(ends) == len(self.topics.rows(name)) == items
+
+
+class MadeRows(NamedTuple):
+    rows: Float32Array
+    known: BoolArray
+    content: Float32Array
+
+
+class Student:
+    """Stands for a student and torch: knows every item that has a text, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def rows(self, items: Sequence[tuple[str, str]]) -> MadeRows:
+        self.asked += [item_id for item_id, _ in items]
+        known = np.array([bool(text.strip()) for _, text in items])
+        return MadeRows(np.ones((len(items), row_width(WIDTH)), np.float32), known, no_content(len(items)))
+
+
+@pytest.fixture
+def student(monkeypatch: pytest.MonkeyPatch) -> Student:
+    student = Student()
+    monkeypatch.setattr(EncodedVersion, "_item_encoder", lambda self: student)
+    return student
 
 
 @pytest.fixture
@@ -155,8 +191,7 @@ def test_an_announcement_of_what_is_not_there_in_between_leaves_no_half_version(
     encoder, _ = desk.encoder()
     desk.run(encoder, between)
     desk.announce(lost)
-    tables = desk.registry.folder / lost / TABLES_FILE
-    tables.write_bytes(tables.read_bytes()[:-1])
+    desk.damage(lost)
     desk.run(encoder, 2)
     assert desk.announce(first) == name
     desk.run(encoder, 20)
@@ -171,6 +206,67 @@ def test_a_promotion_amid_another_completes_the_newer_one(desk: Desk, between: i
     name = desk.announce(desk.publish(2))
     desk.run(encoder, 20)
     assert desk.whole(name)
+
+
+@pytest.mark.parametrize("between", range(5))
+def test_a_version_amid_which_one_comes_that_cannot_be_read_is_completed(desk: Desk, between: int) -> None:
+    first, lost = desk.publish(1), desk.publish(2)
+    name = desk.announce(first)
+    encoder, _ = desk.encoder()
+    desk.run(encoder, max(1, between))
+    desk.announce(lost)
+    desk.damage(lost)
+    desk.run(encoder, 20)
+    assert desk.whole(name)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_while_the_announced_version_cannot_be_read_what_serves_gets_the_rows_of_new_items(
+    desk: Desk, student: Student, restarted: bool
+) -> None:
+    first, lost = desk.publish(1), desk.publish(2)
+    name = desk.announce(first)
+    encoder, _ = desk.encoder()
+    desk.run(encoder, 20)
+    other = desk.announce(lost)
+    desk.damage(lost)
+    desk.run(encoder, 5)
+    desk.describe("new", "red mug")
+    desk.run(desk.encoder()[0] if restarted else encoder, 20)
+    assert "new" in desk.topics.rows(name) and desk.whole(name, len(ITEMS) + 1)
+    assert desk.topics.rows(other) == set()
+
+
+def test_what_serves_gets_rows_of_new_items_while_another_version_comes_and_none_after(
+    desk: Desk, student: Student
+) -> None:
+    name = desk.announce(desk.publish(1))
+    encoder, _ = desk.encoder()
+    desk.run(encoder, 20)
+    other = desk.announce(desk.publish(2))
+    desk.run(encoder, 2)
+    desk.describe("amid", "red mug")
+    desk.run(encoder, 1)
+    assert desk.whole(name, len(ITEMS) + 1) and not desk.topics.ends(other)
+    desk.run(encoder, 5)
+    assert desk.whole(other, len(ITEMS) + 1)
+    desk.describe("after", "blue mug")
+    desk.run(encoder, 5)
+    assert "after" not in desk.topics.rows(name) and "after" in desk.topics.rows(other)
+
+
+def test_half_a_version_gives_way_to_one_that_cannot_be_read_while_another_serves(desk: Desk, student: Student) -> None:
+    names = [desk.announce(desk.publish(1))]
+    encoder, _ = desk.encoder()
+    desk.run(encoder, 20)
+    names.append(desk.announce(desk.publish(2)))
+    desk.run(encoder, 2)
+    names.append(desk.announce(lost := desk.publish(3)))
+    desk.damage(lost)
+    desk.describe("new", "red mug")
+    desk.run(encoder, 20)
+    assert desk.whole(names[0], len(ITEMS) + 1)  # workers serve it still
+    assert desk.topics.ends(names[1]) == [] == desk.topics.ends(names[2])
 
 
 def test_rows_another_encoder_deleted_are_written_again(desk: Desk) -> None:

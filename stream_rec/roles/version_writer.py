@@ -45,6 +45,7 @@ class VersionWriter:
         self.name = version.name
         self.open = dict.fromkeys((*version.item_ids, *catalogue))
         self._version, self._book, self._writer, self._settings = version, book, writer, settings
+        self._unknown: dict[str, int] = {}  # items the student knows nothing of → hash of the text it was asked with
         self._left_out: dict[str, None] = {}  # items whose rows could not be made from their texts
         self._failure = ""  # why
         self._said_left_out = False
@@ -57,14 +58,13 @@ class VersionWriter:
         made: dict[str, str] = {}
         for item_id in self.open:
             settled.append(item_id)
-            text = texts.get(item_id)
-            hashed = self._version.trained_text_hash(item_id) if text is None else text_hash(text)
-            if there.get(item_id) == hashed:
+            hashed = self._version.text_hash_for(item_id, texts.get(item_id))
+            if hashed is None or hashed in (there.get(item_id), self._unknown.get(item_id)):
                 continue
             if self._version.is_trained(item_id, hashed):
                 trained.append(item_id)
             else:
-                made[item_id] = text or ""
+                made[item_id] = texts[item_id]
             if len(trained) + len(made) == self._settings.batch_items:
                 break
         self._write_rows(self._version.trained_rows(trained))
@@ -105,9 +105,14 @@ class VersionWriter:
         """Return rows made from texts; none, and the items are left out, where no row can be made."""
         if texts and not self._failure:
             try:
-                return self._version.made_rows(texts)
+                rows = self._version.made_rows(texts)
             except (ConfigError, ImportError, OSError) as error:
                 self._failure, self._said_left_out = str(error), False
+            else:
+                self._unknown.update(
+                    (item_id, text_hash(texts[item_id])) for item_id in texts.keys() - set(rows.item_ids)
+                )
+                return rows
         self._left_out.update(dict.fromkeys(texts))
         return self._version.trained_rows([])
 

@@ -36,7 +36,10 @@ class EncodedVersion:
     def __init__(self, registry: ModelRegistry, version: str, name: str) -> None:
         self.name = name
         self._registry, self._version = registry, version
-        self._tables = registry.tables(version)
+        tables = registry.tables(version)
+        self._trained_with = tables.item_ids  # the rows of the student: those of items it knows nothing of, too
+        self._tables = tables.of_known_items()
+        self._knows_texts = tables.knows_texts
         self.item_ids = list(self._tables.item_ids)
         self._place = {item_id: place for place, item_id in enumerate(self.item_ids)}
         self._encoder: ItemEncoder | None = None
@@ -52,7 +55,7 @@ class EncodedVersion:
         stands for the one the item was trained with.
         """
         trained = item_id in self._place
-        if text is None or not self._tables.knows_texts:
+        if text is None or not self._knows_texts:
             return self.trained_text_hash(item_id) if trained else None
         hashed = text_hash(text)
         return hashed if trained or hashed else None
@@ -95,6 +98,6 @@ class EncodedVersion:
             started = time.monotonic()
             raw, path = self._registry.read_file(self._version, STUDENT_FILE), self._registry.folder / self._version
             settings = self._registry.manifest(self._version).settings
-            self._encoder = ItemEncoder(raw, self.item_ids, settings, path / STUDENT_FILE)
+            self._encoder = ItemEncoder(raw, self._trained_with, settings, path / STUDENT_FILE)
             log.info("%s: student loaded after %.1f s", self.name, time.monotonic() - started)
         return self._encoder

@@ -98,11 +98,13 @@ class Desk:
         self.registry, self.topics = ModelRegistry(folder), MemoryTopics()
         self.settings = config.load(encoder={"models": folder, "batch_items": BATCH})
 
-    def publish(self, seed: int, texts: Sequence[str] | None = None) -> str:
+    def publish(self, seed: int, texts: Sequence[str] | None = None, known: Sequence[bool] = ()) -> str:
         """Publish a version of `ITEMS` that was trained with their texts; `None`: which those were is not known."""
         hashes = np.array([text_hash(text) for text in texts or ()], np.uint64)
         rows = np.random.default_rng(seed).normal(0.0, 0.3, (len(ITEMS), row_width(WIDTH))).astype(np.float32)
-        files = {TABLES_FILE: tables_bytes(ModelTables(ITEMS, rows, small_weights(seed), text_hashes=hashes))}
+        marks = np.array(known, np.bool_)
+        tables = ModelTables(ITEMS, rows, small_weights(seed), text_hashes=hashes, known=marks)
+        files = {TABLES_FILE: tables_bytes(tables)}
         return self.registry.publish(files, code="test", data={}, settings={}, metrics={}).version
 
     def announce(self, version: str) -> str:

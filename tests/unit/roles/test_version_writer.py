@@ -106,3 +106,17 @@ def test_an_item_of_which_nothing_is_known_is_asked_for_again_when_its_text_chan
         desk.describe("new", title)
         desk.run(encoder, 10)
     assert student.asked == ["new", "new"] and desk.whole(name)
+
+
+@pytest.mark.parametrize("texts", [None, [""] * len(ITEMS), ["red mug", *[""] * (len(ITEMS) - 1)]])
+def test_an_item_of_the_tables_that_nothing_is_known_of_is_left_out(desk: Desk, texts: list[str] | None) -> None:
+    name = desk.announce(desk.publish(1, texts, known=[True] * (len(ITEMS) - 1) + [False]))
+    desk.run(desk.encoder()[0], 20)
+    assert desk.topics.rows(name) == set(ITEMS[:-1]) and desk.whole(name, len(ITEMS) - 1)
+
+
+def test_it_gets_a_row_once_it_has_a_text(desk: Desk, student: Student) -> None:
+    name = desk.announce(desk.publish(1, known=[True] * (len(ITEMS) - 1) + [False]))
+    desk.describe(ITEMS[-1], "red mug")
+    desk.run(desk.encoder()[0], 20)
+    assert student.asked == [ITEMS[-1]] and desk.whole(name)

@@ -107,7 +107,7 @@ class VersionWriter:
             try:
                 rows = self._version.made_rows(texts)
             except (ConfigError, ImportError, OSError) as error:
-                self._failure, self._said_left_out = str(error), False
+                self._failure, self._said_left_out = str(error) or repr(error), False
             else:
                 self._unknown.update(
                     (item_id, text_hash(texts[item_id])) for item_id in texts.keys() - set(rows.item_ids)

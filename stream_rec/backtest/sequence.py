@@ -56,7 +56,8 @@ def load_model(chosen: ChosenModel, items: ItemTable, params: SequenceParams, ev
         There is no such version, it is damaged, or it learned from events of the half that is reported.
     """
     registry = ModelRegistry(chosen.folder)
-    tables, learned_until_ms = registry.tables(chosen.version), registry.manifest(chosen.version).learned_until_ms
+    tables = registry.tables(chosen.version).of_known_items()
+    learned_until_ms = registry.manifest(chosen.version).learned_until_ms
     half_ms = events[len(events) // 2].timestamp_ms if events else 0
     if learned_until_ms > half_ms:
         raise ConfigError(

@@ -17,7 +17,8 @@ def command(
     """Run the encoder: rows of the announced model for every item of the catalogue, as items and models come.
 
     It needs the registry the model was announced from (`encoder.models`), and the extra `neural` once there are items
-    the model was not trained with. Exit codes: 0 stopped, 2 a setting or the surroundings are wrong, 70 start it again.
+    the model was not trained with: without it they are left out, and the log says so. Exit codes: 0 stopped,
+    2 a setting or the surroundings are wrong, 70 start it again.
     """
     import signal
     import threading

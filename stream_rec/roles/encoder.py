@@ -1,8 +1,9 @@
 """The encoder: writes rows of the announced version for every item of the catalogue to `item-vectors`.
 
 1. Items the version was trained with get the row of its tables; all others, and those whose text has changed, get one
-   made from their text.
-2. When nothing is left to write, every partition gets an end marker with its number of rows: workers take over.
+   made from their text. Where that cannot be done, they are left out.
+2. When nothing is left to write, every partition gets an end marker with its number of rows: workers take over. Until
+   then the version that serves gets its rows of new items, too; it alone does if the announced one cannot be read.
 3. What lies there of versions that neither serve nor are kept for a rollback is deleted.
 
 It is killed and started again at any moment: what lies on the topic is what it knows, and it goes on from there.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,12 @@ from stream_rec.adapters.topic_reader import TopicReader
 from stream_rec.adapters.vector_writer import VectorWriter
 from stream_rec.config import Settings
 from stream_rec.core.vector_book import VectorBook
-from stream_rec.core.vector_records import encode_end, encode_vectors, text_hash
-from stream_rec.core.wire import SEQUENCE, ModelAnnouncement, decode_announcement, decode_item
+from stream_rec.core.wire import SEQUENCE, AnnouncedVersion, ModelAnnouncement, decode_announcement, decode_item
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.roles.encoded_version import EncodedVersion
+from stream_rec.roles.version_writer import VersionWriter
 
 POLL_MS = 500
-SAY_EVERY_S = 5.0
 TOMBSTONES_PER_WRITE = 10_000
 RETIRE_AFTER_S = 10.0
 
@@ -55,10 +55,9 @@ class Encoder:
         self._texts: dict[str, str] = {}
         self._announced: ModelAnnouncement | None = None
         self._served_before: str | None = None  # what was live until the announcement
-        self._version: EncodedVersion | None = None
-        self._open: dict[str, None] = {}  # items that may need another row, in the order they came
+        self._serving: VersionWriter | None = None  # complete: what workers serve until the coming one is
+        self._coming: VersionWriter | None = None
         self._unlisted_since_s: dict[str, float] = {}  # versions on the topic that no announcement names
-        self._said_s = 0.0
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Read what there is, then write and follow until `stopped`.
@@ -75,15 +74,17 @@ class Encoder:
             self._step()
 
     def _step(self) -> None:
-        """Write one batch, or what completes a version; read what came meanwhile."""
+        """Write one batch of each version, or what completes it; read what came meanwhile."""
         self._follow_announcement()
-        self._write_batch()
-        if not self._open:
-            self._complete()
-        records = self._reader.poll(0 if self._open and self._version is not None else POLL_MS)
+        for version in self._versions():
+            version.write_batch(self._texts)
+            if version.complete() and version is self._coming:
+                self._serving, self._coming = version, None
+        busy = any(version.open for version in self._versions())
+        records = self._reader.poll(0 if busy else POLL_MS)
         for record in records:
             self._absorb(record)
-        if not records and not self._open:
+        if not records and not busy:
             self._retire_unlisted()
 
     def close(self) -> None:
@@ -91,12 +92,16 @@ class Encoder:
         self._reader.close()
         self._writer.close()
 
+    def _versions(self) -> list[VersionWriter]:
+        return [version for version in (self._serving, self._coming) if version is not None]
+
     def _absorb(self, record: Any) -> None:
         topic, key, value = record.topic, record.key or b"", record.value
         if topic == self._settings.topics.item_vectors:
             gone = self._book.read(record.partition, key, value)
-            if gone is not None and self._version is not None and gone[0] == self._version.name:
-                self._open[gone[1]] = None  # another encoder deleted it, or it is damaged
+            for version in self._versions():
+                if gone is not None and gone[0] == version.name:
+                    version.open[gone[1]] = None  # another encoder deleted it, or it is damaged
             return
         try:
             if topic == self._settings.topics.items:
@@ -111,7 +116,8 @@ class Encoder:
         if value is not None:
             item = decode_item(value, key)
             self._texts[item.item_id] = item.words()
-            self._open[item.item_id] = None
+            for version in self._versions():
+                version.open[item.item_id] = None
 
     def _listen(self, announcement: ModelAnnouncement) -> None:
         if announcement.name != SEQUENCE:
@@ -120,67 +126,47 @@ class Encoder:
         if before is not None and before.live.vectors != announcement.live.vectors:
             self._served_before = before.live.vectors
         self._announced = announcement
+        for version in self._versions():
+            version.try_again()
 
     def _follow_announcement(self) -> None:
-        """Open the announced version, if it is another one; every item may need a row of it."""
-        announced = self._announced
-        if announced is None or (self._version is not None and self._version.name == announced.live.vectors):
+        """Begin the announced version, if it is another one; where it cannot be read, what serves goes on alone.
+
+        Where nothing serves, the version that was begun last goes on: it is what workers that start may serve.
+        """
+        if self._announced is None:
             return
-        self._version = None
+        live, before = self._announced.live, self._announced.before
+        if self._serving is not None and self._serving.name == live.vectors:
+            self._coming = None
+        elif self._coming is None or self._coming.name != live.vectors:
+            if self._serving is None and before is not None and self._serves(before) and not self._serves(live):
+                self._serving = self._opened(before)  # started while workers wait for the announced one
+            opened = self._opened(live)
+            if opened is None:
+                self._announced = None  # said once; the next announcement is tried again
+            if opened is not None or self._serving is not None:
+                self._coming = opened
+
+    def _serves(self, announced: AnnouncedVersion) -> bool:
+        """Return whether workers serve it, as far as the rows are concerned."""
+        return self._book.has_all_ends(announced.vectors)
+
+    def _opened(self, announced: AnnouncedVersion) -> VersionWriter | None:
+        """Return an announced version, of which every item may need a row; `None` if it cannot be read."""
         try:
-            if vectors_name(self._registry, announced.live.version) != announced.live.vectors:
+            if vectors_name(self._registry, announced.version) != announced.vectors:
                 raise ConfigError(
-                    f"{self._registry.folder}: need {announced.live.vectors}, which was announced; got another "
-                    f"{announced.live.version}. Set STREAM_REC_ENCODER__MODELS to the registry it was announced from."
+                    f"{self._registry.folder}: need {announced.vectors}, which was announced; got another "
+                    f"{announced.version}. Set STREAM_REC_ENCODER__MODELS to the registry it was announced from."
                 )
-            self._version = EncodedVersion(self._registry, announced.live.version, announced.live.vectors)
+            version = EncodedVersion(self._registry, announced.version, announced.vectors)
         except ConfigError as error:
-            log.error("%s cannot be encoded: %s", announced.live.version, error)
-            self._announced = None  # said once; the next announcement is tried again
-            return
-        self._open = dict.fromkeys((*self._version.item_ids, *self._texts))
-        log.info("%s: %d items may need a row", announced.live.version, len(self._open))
-
-    def _write_batch(self) -> None:
-        """Write the rows of the next items that need one; an item is settled once its row is acknowledged."""
-        version = self._version
-        if version is None or not self._open:
-            return
-        there, settled, wanted = self._book.text_hashes(version.name), [], {}
-        for item_id in self._open:
-            settled.append(item_id)
-            text = self._texts.get(item_id)
-            hashed = version.trained_text_hash(item_id) if text is None else text_hash(text)
-            if there.get(item_id) != hashed:
-                wanted[item_id] = text
-                if len(wanted) == self._settings.encoder.batch_items:
-                    break
-        if wanted:
-            self._write_rows(version, wanted)
-        for item_id in settled:
-            del self._open[item_id]
-        if time.monotonic() - self._said_s > SAY_EVERY_S:
-            self._said_s = time.monotonic()
-            log.info("%s: %d items left", version.name, len(self._open))
-
-    def _write_rows(self, version: EncodedVersion, texts: Mapping[str, str | None]) -> None:
-        rows = version.rows(texts)
-        partitions = map(self._book.partition, rows.item_ids)
-        encoded = encode_vectors(version.name, rows, self._settings.encoder.encoding)
-        self._writer.write((partition, *pair) for partition, pair in zip(partitions, encoded, strict=True))
-        for item_id, hashed in zip(rows.item_ids, rows.text_hashes, strict=True):
-            self._book.wrote(version.name, item_id, hashed)
-
-    def _complete(self) -> None:
-        """Write the end markers that are missing or say another number."""
-        version = self._version
-        ends = [] if version is None else self._book.open_ends(version.name)
-        if version is None or not ends:
-            return
-        self._writer.write((partition, *encode_end(version.name, rows)) for partition, rows in ends)
-        for partition, rows in ends:
-            self._book.ended(version.name, partition, rows)
-        log.info("%s is complete: %d items", version.name, len(self._book.text_hashes(version.name)))
+            log.error("%s cannot be encoded: %s", announced.version, error)
+            return None
+        opened = VersionWriter(version, self._texts, self._book, self._writer, self._settings.encoder)
+        log.info("%s: %d items may need a row", announced.version, len(opened.open))
+        return opened
 
     def _retire_unlisted(self) -> None:
         """Delete versions that no announcement has named for a while.
@@ -189,7 +175,7 @@ class Encoder:
         it is read by the time that nothing new comes.
         """
         announced, now_s = self._announced, time.monotonic()
-        if announced is None or self._version is None:
+        if announced is None or self._coming is not None:
             return
         kept = {announced.live.vectors, self._served_before} | (
             {announced.before.vectors} if announced.before else set()

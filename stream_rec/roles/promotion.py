@@ -68,5 +68,5 @@ def _contest(
 def _figures(registry: ModelRegistry, version: str, log: Interactions, split: Split, places: Int64Array) -> Figures:
     from stream_rec.neural.contest import Contender
 
-    tables = registry.tables(version)
+    tables = registry.tables(version).of_known_items()
     return Contender(tables.item_ids, tables.rows, tables.weights).figures(log, split, places)

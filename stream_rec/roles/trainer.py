@@ -223,16 +223,23 @@ def _publish(
     metrics["compression"] = [step.as_dict() for step in steps]
     metrics["epochs"] = {name: model.epochs for name, model in models.items()}
     facts = {**data, "code": code, "seed": request.recipe.seed}
-    item_ids = list(log.item_ids)
-    text_hashes = np.array([text_hash(run.texts.get(item_id, "")) for item_id in item_ids], np.uint64)
     title = f"{request.log_name}: {data['learned']:,} events learned, {data['held_out']:,} held out"
     files = {
-        TABLES_FILE: tables_bytes(ModelTables(item_ids, trained.rows, trained.weights, trained.content, text_hashes)),
+        TABLES_FILE: tables_bytes(_tables(run, trained)),
         STUDENT_FILE: student_bytes(trained),
         REPORT_FILE: report_page(title, trained, steps, facts).encode(),
     }
     settings = json.loads(json.dumps(asdict(request.recipe)))  # as a reader of the manifest sees them
     return registry.publish(files, code=code, data=data, settings=settings, metrics=metrics, fingerprint=fingerprint)
+
+
+def _tables(run: TrainingRun, trained: TrainedRun) -> ModelTables:
+    """Return the tables as a version keeps them; a model that learned no texts has none, whatever the items have."""
+    item_ids = list(run.log.item_ids)
+    texts = {} if trained.texts is None else run.texts
+    text_hashes = np.array([text_hash(texts.get(item_id, "")) for item_id in item_ids], np.uint64)
+    known = run.has_id.numpy() | (text_hashes != 0)
+    return ModelTables(item_ids, trained.rows, trained.weights, trained.content, text_hashes, known)
 
 
 def _data(request: TrainRequest, run: TrainingRun) -> dict[str, Any]:

@@ -71,3 +71,12 @@ def test_damaged_records_and_tombstones_of_the_unknown_say_nothing(book: VectorB
     book.read(0, b"no key", b"")
     book.read(0, end_key(V2), None)
     assert book.names() == []
+
+
+def test_a_version_has_all_its_markers_once_every_partition_has_one(book: VectorBook) -> None:
+    for partition in range(PARTITIONS):
+        assert not book.has_all_ends(V1)
+        book.ended(V1, partition, 0)
+    assert book.has_all_ends(V1) and not book.has_all_ends(V2)
+    book.wrote(V1, ITEMS[0], 1)  # a new item's row does not undo it
+    assert book.has_all_ends(V1)

@@ -123,6 +123,14 @@ def test_ids_are_enough_and_the_same_seed_gives_the_same_model(tmp_path: Path) -
     json.dumps(first.as_dict())
 
 
+def test_tables_say_of_which_items_nothing_is_known(with_texts: tuple[Path, TrainOutcome], tmp_path: Path) -> None:
+    assert ModelRegistry(with_texts[0]).tables("v0001").known.all()  # item-new by its text
+    trained(tmp_path, {"item-new": ""})
+    tables = ModelRegistry(tmp_path).tables("v0001")
+    assert set(tables.item_ids) - set(tables.of_known_items().item_ids) == {"item-new"}
+    assert not tables.knows_texts
+
+
 def test_a_finished_run_is_not_run_again_and_its_decision_stands(tmp_path: Path) -> None:
     first, second = trained(tmp_path, {}), trained(tmp_path, {})
     assert (first.trained_before, second.trained_before) == (False, True)

@@ -19,6 +19,8 @@ DAY_MS = 24 * HOUR_MS
 VALUE_BYTES = 11 * 1024 * 1024
 """Largest record the topics take: what is too big for us is dead-lettered with a reason, not lost at the door."""
 
+ITEM_ROWS_SEGMENT_BYTES = 32 * 1024 * 1024
+
 ANSWER_TIMEOUT_MS = 15_000
 CONNECT_TIMEOUT_MS = 5_000
 
@@ -47,7 +49,10 @@ def plans(settings: Settings) -> list[TopicPlan]:
         TopicPlan(names.purchases, source),
         TopicPlan(names.items, {**compact, "max.message.bytes": str(VALUE_BYTES)}, co_partitioned=False),
         TopicPlan(names.item_deltas, {"retention.ms": str(7 * DAY_MS), "max.message.bytes": str(VALUE_BYTES)}),
-        TopicPlan(names.item_rows, {**compact, "max.message.bytes": str(VALUE_BYTES)}),
+        # small segments: a start reads all of item-rows, and only closed ones are compacted; busy rows come by the GB
+        TopicPlan(
+            names.item_rows, {**model, "segment.ms": str(HOUR_MS), "segment.bytes": str(ITEM_ROWS_SEGMENT_BYTES)}
+        ),
         # short segments: a worker reads all of item-vectors for another version, and only closed ones are compacted
         TopicPlan(names.item_vectors, {**model, "segment.ms": str(HOUR_MS)}, co_partitioned=False),
         TopicPlan(names.models, model, co_partitioned=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,18 +27,26 @@ def list_versions(out: Models = None, config: ConfigFile = None, as_json: AsJson
     import msgspec
 
     from stream_rec.adapters.model_registry import ModelRegistry
+    from stream_rec.errors import ConfigError
 
     registry = ModelRegistry(models_folder(out, config))
-    manifests, state = [registry.manifest(version) for version in registry.versions()], registry.state()
+    state, damaged = registry.state(), []
+    manifests: list[Manifest] = []
+    for version in registry.versions():
+        try:
+            manifests.append(registry.manifest(version))
+        except ConfigError as error:
+            damaged.append(f"{version} is damaged: {error}")
     if as_json:
-        versions = [msgspec.to_builtins(one) for one in manifests]
-        decisions = msgspec.to_builtins(state.decisions)
-        typer.echo(json.dumps({"live": state.live, "versions": versions, "decisions": decisions}))
+        listed = {"live": state.live, "versions": manifests, "damaged": damaged, "decisions": state.decisions}
+        typer.echo(json.dumps(msgspec.to_builtins(listed)))
         return
     from stream_rec.cli.model_tables import decisions_table, versions_table, wide_console
 
     console = wide_console()
     console.print(versions_table(manifests, state.live))
+    for line in damaged:
+        console.print(line, highlight=False, soft_wrap=True)
     if state.decisions:
         console.print(decisions_table(state.decisions[-10:]))
 
@@ -89,7 +98,7 @@ def promote(
             numbers |= _hit_rate("running", registry.manifest(live))
     _say(registry.promote(version, numbers, reason), as_json)
     if tell:
-        announce(out, config)
+        _tell(out, config)
 
 
 @app.command()
@@ -105,7 +114,7 @@ def rollback(
 
     _say(ModelRegistry(models_folder(out, config)).rollback(reason), as_json)
     if tell:
-        announce(out, config)
+        _tell(out, config)
 
 
 @app.command("announce")
@@ -117,6 +126,17 @@ def announce(out: Models = None, config: ConfigFile = None) -> None:
 
     announcement = send(load(config), ModelRegistry(models_folder(out, config)))
     typer.echo(f"announced {announcement.live.vectors}", err=True)
+
+
+def _tell(out: Path | None, config: Path | None) -> None:
+    from stream_rec.errors import ConfigError
+
+    try:
+        announce(out, config)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error} In the registry it is live: `stream-rec models announce` tells them then."
+        ) from error
 
 
 def _hit_rate(name: str, manifest: Manifest) -> dict[str, float]:

@@ -19,13 +19,15 @@ def wilson_interval(hits: float, n: float, z: float = 1.96) -> tuple[float, floa
     --------
     >>> [round(end, 3) for end in wilson_interval(5, 10)]
     [0.237, 0.763]
+    >>> wilson_interval(0, 1)[0]
+    0.0
     """
     if n <= 0:
         return 0.0, 1.0
     share, spread = hits / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / 4 / n)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class RankMetrics:

@@ -14,6 +14,9 @@ from stream_rec.errors import ConfigError
 from stream_rec.roles.encoded_version import EncodedVersion
 
 SAY_EVERY_S = 5.0
+MOST_LEFT_OUT = 0.1
+"""Share of a version's items that may lack a row because none can be made. With more it is not completed: workers stay
+with what serves."""
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +86,12 @@ class VersionWriter:
     def complete(self) -> bool:
         """Write the end markers that are missing or say another number; return whether all rows and markers lie there.
 
-        While items are open nothing is written.
+        While items are open, or too many lack a row that cannot be made, nothing is written.
         """
         if self.open:
+            return False
+        self._say_left_out()
+        if len(self._left_out) > MOST_LEFT_OUT * (len(self._left_out) + len(self._book.text_hashes(self.name))):
             return False
         ends = self._book.open_ends(self.name)
         if ends:
@@ -93,13 +99,16 @@ class VersionWriter:
             for partition, rows in ends:
                 self._book.ended(self.name, partition, rows)
             log.info("%s is complete: %d items", self.name, len(self._book.text_hashes(self.name)))
+        return True
+
+    def _say_left_out(self) -> None:
         if self._failure and not self._said_left_out:
             self._said_left_out = True
             log.error(
-                "%s: %d items are left out, and new ones as they come, until the next announcement or start: no rows "
-                "can be made from texts: %s", self.name, len(self._left_out), self._failure,
+                "%s: %d items are left out, and new ones as they come, until the next announcement or start (with more "
+                "than %.0f %% of them it is not completed): no rows can be made from texts: %s",
+                self.name, len(self._left_out), 100 * MOST_LEFT_OUT, self._failure,
             )  # fmt: skip
-        return True
 
     def _made_rows(self, texts: Mapping[str, str]) -> VectorRows:
         """Return rows made from texts; none, and the items are left out, where no row can be made."""

@@ -45,6 +45,16 @@ def test_without_anything_it_is_the_default_of_the_setting(monkeypatch: pytest.M
     assert models_folder(Path("elsewhere"), None) == Path("elsewhere")
 
 
+def test_a_damaged_version_does_not_hide_the_others(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    for _ in range(2):
+        registry.publish({}, code="", data={}, settings={}, metrics={})
+    (tmp_path / "v0001" / "manifest.json").write_text("{")
+    listed = run("list", "--models", tmp_path)
+    assert [one["version"] for one in listed["versions"]] == ["v0002"]
+    assert len(listed["damaged"]) == 1 and listed["damaged"][0].startswith("v0001 is damaged: ")
+
+
 @pytest.mark.parametrize("name", ["train", "backtest"])
 def test_no_command_has_a_default_of_its_own(name: str) -> None:
     group: Any = typer.main.get_command(build_app(name))

@@ -149,6 +149,18 @@ def test_a_rollback_reads_nothing_again(worker: Worker) -> None:
     assert worker.named() == "v0002"
 
 
+def test_a_version_that_was_retired_is_not_there(worker: Worker) -> None:
+    """Kafka keeps its records until it compacts; what follows them takes them back."""
+    worker.write("v0001")
+    worker.tail.vectors += [(key, None) for key, _ in worker.tail.vectors]
+    worker.announce("v0001")
+    assert worker.named() is None
+    worker.write("v0001", "A", end=None)
+    assert worker.measured("sequence_arriving_items") == 1.0
+    worker.write("v0001")
+    assert worker.named() == "v0001"
+
+
 def test_a_start_reads_all_there_is_before_the_first_list(worker: Worker) -> None:
     worker.write("v0001")
     worker.announce("v0001")

@@ -9,6 +9,7 @@ import pytest
 
 from stream_rec.errors import ConfigError
 from stream_rec.neural import extra
+from stream_rec.roles import version_writer
 from stream_rec.roles.encoded_version import EncodedVersion
 from tests.unit.roles.encoder_desk import BATCH, ITEMS, Desk, Student, student_in_place
 
@@ -27,6 +28,7 @@ def student(monkeypatch: pytest.MonkeyPatch) -> Student:
 def test_where_no_row_can_be_made_from_a_text_the_version_is_whole_without_until_it_is_announced_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: Exception
 ) -> None:
+    monkeypatch.setattr(version_writer, "MOST_LEFT_OUT", 0.9)
     asked = []
 
     def fails(version: EncodedVersion) -> NoReturn:
@@ -50,6 +52,27 @@ def test_where_no_row_can_be_made_from_a_text_the_version_is_whole_without_until
     desk.announce(version)
     desk.run(encoder, 20)
     assert desk.whole(name, len(ITEMS) + 2 * BATCH + 1)
+
+
+def test_a_version_that_would_lack_much_is_not_completed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers would take it for the better one, and know a part of the catalogue."""
+
+    def fails(version: EncodedVersion) -> NoReturn:
+        raise ConfigError("damaged")
+
+    for number in range(len(ITEMS)):
+        desk.describe(f"new-{number}", "red mug")
+    name = desk.announce(version := desk.publish(1))
+    with monkeypatch.context() as broken:
+        broken.setattr(EncodedVersion, "_item_encoder", fails)
+        encoder, _ = desk.encoder()
+        desk.run(encoder, 20)
+    assert len(desk.topics.rows(name)) == len(ITEMS) and desk.topics.ends(name) == []
+    student = Student()
+    monkeypatch.setattr(EncodedVersion, "_item_encoder", lambda self: student)
+    desk.announce(version)
+    desk.run(encoder, 20)
+    assert desk.whole(name, 2 * len(ITEMS))
 
 
 def test_an_encoder_without_the_extra_says_what_to_install(

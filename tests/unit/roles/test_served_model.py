@@ -154,8 +154,10 @@ def test_a_version_that_was_retired_is_not_there(worker: Worker) -> None:
     worker.write("v0001")
     worker.tail.vectors += [(key, None) for key, _ in worker.tail.vectors]
     worker.announce("v0001")
+    asyncio.run(worker.served.start({}))
     assert worker.named() is None
     worker.write("v0001", "A", end=None)
+    assert worker.named() is None
     assert worker.measured("sequence_arriving_items") == 1.0
     worker.write("v0001")
     assert worker.named() == "v0001"

@@ -55,8 +55,8 @@ class ArrivingVersion:
         """Take (offset, key, value) of one partition, in the order of offsets; return how many were damaged.
 
         Records of other versions and what was taken before are passed over. A tombstone takes back that something lies
-        there: a version that was retired is not complete. Read on while it serves, it may have been so for a moment: its
-        rows are the same whenever they were written. About 10 µs a row.
+        there: a version that was retired is not complete. Until the tombstone is read it may be:
+        its rows are the same whenever they were written. About 10 µs a row.
         """
         rows: dict[bytes, bytes] = {}
         damaged = 0

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from stream_rec.adapters.model_announcements import announcement_of
 from stream_rec.roles import encoder as encoder_module
-from tests.unit.roles.encoder_desk import ITEMS, Desk, Record, Student, student_in_place
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(tmp_path / "models", monkeypatch)
-
-
-@pytest.fixture
-def student(monkeypatch: pytest.MonkeyPatch) -> Student:
-    return student_in_place(monkeypatch)
+from tests.unit.roles.encoder_desk import ITEMS, Desk, Record, Student
 
 
 def test_a_version_is_whole_in_the_end_and_has_no_marker_before(desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -11,17 +10,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.neural import extra
 from stream_rec.roles import version_writer
 from stream_rec.roles.encoded_version import EncodedVersion
-from tests.unit.roles.encoder_desk import BATCH, ITEMS, Desk, Student, student_in_place
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(tmp_path / "models", monkeypatch)
-
-
-@pytest.fixture
-def student(monkeypatch: pytest.MonkeyPatch) -> Student:
-    return student_in_place(monkeypatch)
+from tests.unit.roles.encoder_desk import BATCH, ITEMS, Desk, Student
 
 
 @pytest.mark.parametrize("reason", [ConfigError("damaged"), ImportError("no torch"), OSError()])

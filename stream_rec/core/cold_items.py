@@ -78,8 +78,8 @@ class ColdItems:
             np.empty(n, np.int64),
         )  # fmt: skip
         content_nearest(
-            content.numbers, content.scale, pool, self._kept, _lines_of(users), params.history, params.other_session,
-            self._most, out,
+            content.numbers, content.scale, pool, self._kept, _lines_of(users, params.history), params.history,
+            params.other_session, self._most, out,
         )  # fmt: skip
         rows, because, scores, unsold, counts = out
         return [Cold(rows[u, :n], because[u, :n], scores[u, :n], unsold[u, :n]) for u, n in enumerate(counts.tolist())]
@@ -108,10 +108,12 @@ class ColdItems:
         return groups.astype(np.uint8)
 
 
-def _lines_of(users: Sequence[UserView]) -> Lines:
+def _lines_of(users: Sequence[UserView], history: int) -> Lines:
+    """Return the last lines of each user; a longer history is not copied."""
+    rows = [user.rows[-history:] for user in users]
     return Lines(
-        np.concatenate([user.rows for user in users]),
-        np.concatenate([user.sessions for user in users]),
-        np.cumsum([len(user.rows) for user in users]),
+        np.concatenate(rows),
+        np.concatenate([user.sessions[-history:] for user in users]),
+        np.cumsum([len(last) for last in rows]),
         np.array([user.session for user in users], np.int32),
     )
